@@ -1,0 +1,84 @@
+"""PixShift turns a photo into another picture."""
+
+from functools import partial
+from pathlib import Path
+
+from flask import Flask
+from flask_compress import Compress
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from pixshift import logs
+from pixshift.blueprints import (
+    access,
+    api,
+    assets,
+    auth,
+    errors,
+    headers,
+    operations,
+    pages,
+    pictures,
+    profile,
+    rendering,
+    transformations,
+)
+from pixshift.cli import register_commands
+from pixshift.extensions import db, migrate
+from pixshift.gateways import Gateways, build_gateways
+from pixshift.services.toolbox import Toolbox
+from pixshift.settings import ROOT, Settings, load_settings
+from pixshift.tasks import worker
+from pixshift.tasks.queue import HueyQueue
+from pixshift.tasks.transformations import make_next
+
+MIGRATIONS = Path(ROOT) / "migrations"
+
+
+def create_app(settings: Settings | None = None, gateways: Gateways | None = None) -> Flask:
+    """Build the application: read the settings, wire the parts, return. Raises ConfigurationError."""
+    settings = settings or load_settings()
+    app = Flask(__name__, static_folder=None, instance_path=str(settings.instance))
+    app.config.from_mapping(_flask_config(settings))
+    logs.configure(settings)
+    settings.instance.mkdir(parents=True, exist_ok=True)
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    db.init_app(app)
+    migrate.init_app(app, db, directory=str(MIGRATIONS))
+    queue = HueyQueue(settings, partial(make_next, app))
+    app.extensions["worker"] = partial(worker.run, app)
+    app.extensions["toolbox"] = Toolbox(settings, gateways or build_gateways(settings, queue))
+    headers.init_app(app, settings)
+    access.init_app(app)
+    errors.init_app(app)
+    rendering.init_app(app)
+    assets.register(app)
+    for module in (auth, operations, pages, pictures, profile, transformations):
+        app.register_blueprint(module.blueprint)
+    app.register_blueprint(api.build(), url_prefix="/api/v1")
+    app.register_blueprint(api.build(), url_prefix="/api", name="api_short")
+    Compress(app)
+    register_commands(app)
+    return app
+
+
+def _flask_config(settings: Settings) -> dict[str, object]:
+    engine: dict[str, object] = {"pool_pre_ping": True}
+    if settings.sqlalchemy_url.startswith("postgresql"):
+        engine |= {"pool_size": 10, "max_overflow": 20, "pool_timeout": 10, "connect_args": {"connect_timeout": 5}}
+    return {
+        "SECRET_KEY": settings.secret_key.get_secret_value(),
+        "TESTING": settings.env == "test",
+        "SQLALCHEMY_DATABASE_URI": settings.sqlalchemy_url,
+        "SQLALCHEMY_ENGINE_OPTIONS": engine,
+        "SESSION_COOKIE_NAME": "flow",
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "SESSION_COOKIE_SECURE": settings.is_production,
+        "WTF_CSRF_CHECK_DEFAULT": False,  # the guard in blueprints/access.py calls it, after it knows who asks
+        "WTF_CSRF_TIME_LIMIT": None,
+        "WTF_CSRF_SSL_STRICT": False,  # a program with a cookie sends no Referer; the token is the check
+        "COMPRESS_MIMETYPES": ["text/html", "text/css", "text/javascript", "application/json", "image/svg+xml"],
+        "COMPRESS_ALGORITHM": ["gzip"],
+    }

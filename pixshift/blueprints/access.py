@@ -1,0 +1,164 @@
+"""Who may call what: one table, checked before every request. A route that is not in it is refused."""
+
+from enum import Enum
+from typing import Any
+
+from flask import Flask, Request, current_app, g, request
+from flask_login import UserMixin, current_user
+
+from pixshift.blueprints.helpers import toolbox
+from pixshift.domain import images
+from pixshift.domain.roles import UserRole
+from pixshift.errors import AuthForbidden, AuthRequired, PixShiftError
+from pixshift.extensions import csrf, login_manager
+from pixshift.services import sessions
+from pixshift.services.sessions import Caller
+
+SMALL_BODY = 64 * 1024
+MULTIPART_OVERHEAD = 64 * 1024
+
+
+class Who(Enum):
+    EVERYBODY = "everybody"
+    SIGNED_IN = "signed in"
+    ADMIN = "admin"
+
+
+# Endpoints as Flask names them; those of the API stand here once and hold under both of its prefixes.
+RULES: dict[str, Who] = {
+    "assets.file": Who.EVERYBODY,
+    "operations.healthz": Who.EVERYBODY,
+    "operations.readyz": Who.EVERYBODY,
+    "pages.home": Who.EVERYBODY,
+    "pages.privacy": Who.EVERYBODY,
+    "pages.dashboard": Who.SIGNED_IN,
+    "auth.login": Who.EVERYBODY,
+    "auth.send": Who.EVERYBODY,
+    "auth.code": Who.EVERYBODY,
+    "auth.verify": Who.EVERYBODY,
+    "auth.resend": Who.EVERYBODY,
+    "auth.logout": Who.SIGNED_IN,
+    "pictures.show": Who.SIGNED_IN,
+    "profile.show": Who.SIGNED_IN,
+    "transformations.new": Who.SIGNED_IN,
+    "transformations.upload": Who.SIGNED_IN,
+    "transformations.create": Who.SIGNED_IN,
+    "transformations.index": Who.SIGNED_IN,
+    "transformations.show": Who.SIGNED_IN,
+    "transformations.status": Who.SIGNED_IN,
+    "transformations.cancel": Who.SIGNED_IN,
+    "transformations.again": Who.SIGNED_IN,
+    "transformations.delete": Who.SIGNED_IN,
+    "transformations.download": Who.SIGNED_IN,
+    "api.auth.csrf": Who.EVERYBODY,
+    "api.auth.request_otp": Who.EVERYBODY,
+    "api.auth.verify_otp": Who.EVERYBODY,
+    "api.auth.logout": Who.SIGNED_IN,
+    "api.auth.session": Who.SIGNED_IN,
+    "api.billing.free_tier": Who.SIGNED_IN,
+    "api.profile.show": Who.SIGNED_IN,
+    "api.transformation_types.index": Who.SIGNED_IN,
+    "api.transformations.upload": Who.SIGNED_IN,
+    "api.transformations.create": Who.SIGNED_IN,
+    "api.transformations.index": Who.SIGNED_IN,
+    "api.transformations.show": Who.SIGNED_IN,
+    "api.transformations.update": Who.SIGNED_IN,
+    "api.transformations.download": Who.SIGNED_IN,
+}
+UPLOADS = {"transformations.upload", "api.transformations.upload"}
+POLLS = {"transformations.status", "api.transformations.show"}
+
+
+class SignedIn(UserMixin):
+    """The caller as templates and Flask-Login know them."""
+
+    def __init__(self, caller: Caller) -> None:
+        self.id = str(caller.user_id)
+        self.caller = caller
+
+    @property
+    def is_admin(self) -> bool:
+        return self.caller.role is UserRole.ADMIN
+
+
+def init_app(app: Flask) -> None:
+    login_manager.init_app(app)
+    login_manager.session_protection = None  # the session is ours; Flask's cookie holds only what a step needs
+    csrf.init_app(app)
+    app.before_request(guard)
+
+
+def rule_of(endpoint: str) -> Who | None:
+    return RULES.get(canonical(endpoint))
+
+
+def canonical(endpoint: str) -> str:
+    return endpoint.replace("api_short.", "api.", 1)
+
+
+def session_cookie_name() -> str:
+    return "__Host-session" if toolbox().settings.is_production else "session"
+
+
+def guard() -> None:
+    """Identify, authorise, bound the body, check CSRF: in this order, before any body is parsed."""
+    if request.endpoint is None:
+        return  # no such route or method: the router's own error is answered
+    endpoint = canonical(request.endpoint)
+    who = RULES.get(endpoint)
+    if who is None:
+        raise AuthForbidden
+    if who is not Who.EVERYBODY and not current_user.is_authenticated:
+        raise g.get("auth_error") or AuthRequired()
+    if who is Who.ADMIN and not current_user.is_admin:
+        raise AuthForbidden
+    _bound_body(endpoint)
+    if not g.get("is_bearer"):
+        csrf.protect()
+
+
+def _bound_body(endpoint: str) -> None:
+    if endpoint not in UPLOADS:
+        request.max_content_length = SMALL_BODY
+        return
+    limit = images.MAX_BYTES + MULTIPART_OVERHEAD
+    request.max_content_length = limit
+    request.max_form_parts = 20
+    if (request.content_length or 0) > limit:
+        images.require_bytes(request.content_length or 0, "Your photo")
+
+
+@login_manager.request_loader
+def _load(incoming: Request) -> SignedIn | None:
+    """The person behind the Bearer token or the session cookie; why not is kept for the guard."""
+    token = _token(incoming)
+    if not token:
+        return None
+    try:
+        is_poll = canonical(incoming.endpoint or "") in POLLS
+        return SignedIn(sessions.resolve(toolbox(), token, is_poll=is_poll))
+    except PixShiftError as error:
+        g.auth_error = error
+        return None
+
+
+def _token(incoming: Request) -> str | None:
+    scheme, _, value = incoming.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        g.is_bearer = True
+        return value.strip()
+    return incoming.cookies.get(session_cookie_name())
+
+
+def context() -> dict[str, Any]:
+    """What every template may use of the settings."""
+    settings = toolbox().settings
+    basic, premium = settings.tier("basic"), settings.tier("premium")
+    return {
+        "notices": current_app.extensions["toolbox"].gateways.notices(),
+        "free_limit": settings.free_tier.limit,
+        "image_price": f"${basic.cost_per_image}",
+        "premium_price": f"${premium.cost_per_month}",
+        "premium_limit": premium.monthly_limit,
+        "max_megabytes": images.MAX_BYTES // 1024 // 1024,
+    }

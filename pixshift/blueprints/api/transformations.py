@@ -1,0 +1,70 @@
+"""From a photo to a picture, for programs."""
+
+from uuid import UUID
+
+from flask import Blueprint, Response, request
+
+from pixshift.blueprints import pictures
+from pixshift.blueprints.api.answers import answer
+from pixshift.blueprints.helpers import api_link, json_body, toolbox, user_id
+from pixshift.schemas.transformations import (
+    ChangeIn,
+    CreatedOut,
+    CreateIn,
+    ListIn,
+    ListOut,
+    OneOut,
+    PaginationOut,
+    TransformationOut,
+    UploadedOut,
+)
+from pixshift.services import transformations, uploads
+
+blueprint = Blueprint("transformations", __name__, url_prefix="/transformations")
+
+
+@blueprint.post("/upload")
+def upload() -> Response:
+    data, filename = pictures.uploaded_file()
+    photo = uploads.create(toolbox(), user_id(), data=data, filename=filename)
+    return answer(UploadedOut.of(photo, api_link), 201)
+
+
+@blueprint.post("")
+def create() -> Response:
+    asked = CreateIn.parse(json_body())
+    job = transformations.create(
+        toolbox(),
+        user_id(),
+        type_id=asked.transformation_type_id,
+        image_id=asked.image_id,
+        image_url=asked.image_url,
+    )
+    return answer(CreatedOut(transformation=TransformationOut.of(job, api_link)), 201)
+
+
+@blueprint.get("")
+def index() -> Response:
+    asked = ListIn.parse(request.args.to_dict())
+    found = transformations.index(user_id(), page=asked.page, limit=asked.limit, status=asked.status)
+    jobs = [TransformationOut.of(job, api_link) for job in found.jobs]
+    pagination = PaginationOut(page=found.page, limit=found.limit, total=found.total)
+    return answer(ListOut(transformations=jobs, pagination=pagination))
+
+
+@blueprint.get("/<uuid:transformation_id>")
+def show(transformation_id: UUID) -> Response:
+    job = transformations.find(user_id(), transformation_id)
+    return answer(OneOut(transformation=TransformationOut.of(job, api_link)))
+
+
+@blueprint.put("/<uuid:transformation_id>")
+def update(transformation_id: UUID) -> Response:
+    ChangeIn.parse(json_body())
+    job = transformations.cancel(toolbox(), user_id(), transformation_id)
+    return answer(CreatedOut(transformation=TransformationOut.of(job, api_link)))
+
+
+@blueprint.get("/<uuid:transformation_id>/download")
+def download(transformation_id: UUID) -> Response:
+    return pictures.send_download(transformation_id)

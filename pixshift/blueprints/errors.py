@@ -1,0 +1,136 @@
+"""One error, three skins: JSON for programs, a fragment for HTMX, a page for people. Same code, same status."""
+
+import logging
+import math
+from typing import Any
+from urllib.parse import quote
+
+from flask import Flask, Response, g, jsonify, make_response, request
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
+
+from pixshift.blueprints import access
+from pixshift.blueprints.rendering import is_fragment, leave_for, render
+from pixshift.domain import images
+from pixshift.errors import (
+    AuthExpired,
+    AuthForbidden,
+    AuthInvalid,
+    AuthRequired,
+    FileTooLarge,
+    InternalError,
+    InvalidInput,
+    NotFound,
+    PixShiftError,
+)
+
+log = logging.getLogger(__name__)
+_LARGEST_DRAIN = 32 * 1024 * 1024
+
+
+def init_app(app: Flask) -> None:
+    app.register_error_handler(PixShiftError, answer)
+    app.register_error_handler(CSRFError, lambda _: answer(_csrf_failed()))
+    app.register_error_handler(HTTPException, _from_werkzeug)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def answer(error: PixShiftError) -> Response:
+    """The error as whoever asked can read it. ``Retry-After`` goes with every limit."""
+    _drain()
+    if error.status >= 500 or isinstance(error, AuthForbidden):
+        log.warning("request refused", extra={"code": error.code, "status": error.status})
+    response = _skin(error)
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
+    if isinstance(error, AuthExpired | AuthInvalid) and g.get("auth_error") is error:
+        response.delete_cookie(access.session_cookie_name(), path="/")
+    return response
+
+
+def wants_json() -> bool:
+    if request.path.startswith("/api/"):
+        return True
+    accepted = request.accept_mimetypes
+    return accepted.best_match(["text/html", "application/json"]) == "application/json" and not accepted.accept_html
+
+
+def body_of(error: PixShiftError) -> dict[str, Any]:
+    return {
+        "error": {
+            "code": error.code,
+            "message": error.message,
+            "category": error.category,
+            "details": error.details,
+            "requestId": g.request_id,
+        }
+    }
+
+
+def _skin(error: PixShiftError) -> Response:
+    if wants_json():
+        return make_response(jsonify(body_of(error)), error.status)
+    if isinstance(error, AuthRequired | AuthExpired | AuthInvalid) and "on_error" not in g:
+        return leave_for(f"/login?next={quote(_return_to())}" + ("&ended=1" if isinstance(error, AuthExpired) else ""))
+    if "on_error" in g and error.status < 600 and not isinstance(error, InternalError):
+        again, g.on_error = g.on_error, None
+        if again is not None:
+            response: Response = again(error)
+            response.status_code = error.status
+            return response
+    template = "errors/_fragment.html" if is_fragment() else "errors/error.html"
+    return render(template, status=error.status, error=error, request_id=g.request_id)
+
+
+def _return_to() -> str:
+    """Where a person goes on after signing in: this page, or the page whose form was sent."""
+    if request.method == "GET" and not is_fragment():
+        return request.full_path.rstrip("?")
+    return "/transform"
+
+
+def _csrf_failed() -> AuthForbidden:
+    return AuthForbidden("This form was open for too long. Reload the page and try again.", details={"reason": "csrf"})
+
+
+def _from_werkzeug(error: HTTPException) -> Response:
+    """The framework's own refusals in our words."""
+    if isinstance(error, RequestEntityTooLarge):
+        return answer(_too_large())
+    if isinstance(error, MethodNotAllowed):
+        response = answer(InvalidInput("This address does not work that way.", status=405))
+        response.headers["Allow"] = ", ".join(error.valid_methods or [])
+        return response
+    if error.code == 404:
+        return answer(NotFound("There is no such page."))
+    if error.code is not None and 300 <= error.code < 400:
+        return make_response(error.get_response())
+    if error.code is not None and error.code < 500:
+        return answer(InvalidInput("The request could not be read.", field="body"))
+    return _unexpected(error)
+
+
+def _too_large() -> PixShiftError:
+    if access.canonical(request.endpoint or "") in access.UPLOADS:
+        try:
+            images.require_bytes(max(request.content_length or 0, images.MAX_BYTES + 1), "Your photo")
+        except FileTooLarge as error:
+            return error
+    return InvalidInput("The request is too large.", field="body", details={"limit": access.SMALL_BODY})
+
+
+def _unexpected(error: Exception) -> Response:
+    log.exception("unexpected error", exc_info=error)
+    g.on_error = None
+    return answer(InternalError())
+
+
+def _drain() -> None:
+    """Read what is left of a refused body, up to a bound: a client still sending would miss the answer otherwise."""
+    left = min(request.content_length or 0, _LARGEST_DRAIN)
+    stream = request.environ.get("wsgi.input")
+    while stream is not None and left > 0:
+        chunk = stream.read(min(left, 65536))
+        if not chunk:
+            return
+        left -= len(chunk)

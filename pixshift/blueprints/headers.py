@@ -1,0 +1,56 @@
+"""What every answer says to the browser, and every request's id."""
+
+from urllib.parse import urlsplit
+from uuid import UUID, uuid4
+
+import structlog
+from flask import Flask, Response, g, request
+
+from pixshift.errors import InvalidInput
+from pixshift.settings import Settings
+
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
+    "manifest-src 'self'; form-action {form_action}; frame-ancestors 'none'; base-uri 'none'"
+)
+_FIXED = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+}
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    headers = _FIXED | {"Content-Security-Policy": _POLICY.format(form_action="'self'")}
+    if settings.is_production:
+        headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
+    host = urlsplit(settings.app_url).netloc if settings.is_production else None
+
+    @app.before_request
+    def begin() -> None:
+        g.request_id = _request_id(settings)
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=g.request_id)
+        if host is not None and request.host != host:
+            raise InvalidInput("This address is not served here.", field="host")
+
+    @app.after_request
+    def end(response: Response) -> Response:
+        for name, value in headers.items():
+            response.headers.setdefault(name, value)
+        response.headers["X-Request-ID"] = g.get("request_id", "")
+        return response
+
+
+def _request_id(settings: Settings) -> str:
+    """A new UUID; a caller's own is believed only behind a proxy that we trust."""
+    given = request.headers.get("X-Request-ID", "")
+    if settings.trusted_proxies and len(given) == 36:
+        try:
+            return str(UUID(given))
+        except ValueError:
+            pass
+    return str(uuid4())

@@ -1,0 +1,44 @@
+"""The pages that are about nobody's job in particular."""
+
+from flask import Blueprint, Response
+from flask_login import current_user
+
+from pixshift.blueprints.forms import PhotoForm
+from pixshift.blueprints.helpers import asset_url, page_link, toolbox, user_id
+from pixshift.blueprints.rendering import render
+from pixshift.schemas.transformations import TypeOut
+from pixshift.schemas.views import FreeView, JobView
+from pixshift.services import billing, transformation_types, transformations
+
+blueprint = Blueprint("pages", __name__)
+LATEST = 6
+
+
+def offered() -> list[TypeOut]:
+    return [
+        TypeOut.of(kind, asset_url, transformation_types.typical_seconds(kind.id))
+        for kind in transformation_types.on_offer().types
+    ]
+
+
+def free_view() -> FreeView:
+    return FreeView.model_validate(billing.free_tier(user_id(), toolbox().settings.free_tier.limit))
+
+
+@blueprint.get("/")
+def home() -> Response:
+    free = free_view() if current_user.is_authenticated else None
+    return render("pages/home.html", types=offered(), free=free, form=PhotoForm())
+
+
+@blueprint.get("/privacy")
+def privacy() -> Response:
+    return render("pages/privacy.html")
+
+
+@blueprint.get("/dashboard")
+def dashboard() -> Response:
+    now = toolbox().now()
+    latest = transformations.index(user_id(), page=1, limit=LATEST).jobs
+    jobs = [JobView.of(job, page_link, asset_url, now) for job in latest]
+    return render("pages/dashboard.html", jobs=jobs, free=free_view(), form=PhotoForm())

@@ -1,0 +1,69 @@
+"""Bytes in and out: the uploaded file, and pictures for their owner only."""
+
+from collections.abc import Iterator
+from uuid import UUID
+
+from flask import Blueprint, Flask, Response, current_app, request
+
+from pixshift.blueprints.helpers import toolbox, user_id
+from pixshift.errors import AuthForbidden, InvalidInput, NotFound
+from pixshift.schemas.transformations import PhotoLinkIn
+from pixshift.services import retention, transformations, uploads
+from pixshift.services.uploads import Picture
+
+blueprint = Blueprint("pictures", __name__)
+
+
+@blueprint.get("/pictures/<kind>/<uuid:object_id>")
+def show(kind: str, object_id: UUID) -> Response:
+    """A photo or picture behind a signed link; the link expires, and only its owner may use it."""
+    if kind not in ("photo", "picture"):
+        raise NotFound
+    link, tools = PhotoLinkIn.parse(request.args.to_dict()), toolbox()
+    if not tools.gateways.links.is_valid(kind, object_id, link.expires, link.signature, tools.now()):
+        raise AuthForbidden("This link has expired. Reload the page it came from.", details={"reason": "link"})
+    opens = uploads.open_photo if kind == "photo" else transformations.open_picture
+    return _send(opens(tools, user_id(), object_id), "inline")
+
+
+def send_download(transformation_id: UUID) -> Response:
+    """The picture as a file. A complete, whole, wanted download starts the deletion clock; nothing else does."""
+    picture = transformations.open_picture(toolbox(), user_id(), transformation_id)
+    response = _send(picture, "attachment")
+    if request.method == "GET" and "Range" not in request.headers and not _is_prefetch():
+        app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+        response.response = _counted(app, picture, transformation_id)
+    return response
+
+
+def uploaded_file() -> tuple[bytes, str | None]:
+    """The bytes and the name of the one file in the field ``image``. Raises InvalidInput (field ``image``)."""
+    files = request.files.getlist("image")
+    if len(files) > 1:
+        raise InvalidInput("Send one photo at a time.", field="image")
+    if not files or (not files[0].filename and not files[0].content_length):
+        raise InvalidInput("Choose a photo first.", field="image")
+    return files[0].read(), files[0].filename
+
+
+def _send(picture: Picture, disposition: str) -> Response:
+    response = Response(picture.stored.chunks(), mimetype=picture.media_type)
+    response.content_length = picture.stored.size
+    response.headers["Content-Disposition"] = f'{disposition}; filename="{picture.download_name}"'
+    response.headers["Cache-Control"] = "private, no-store"
+    response.headers["Accept-Ranges"] = "none"
+    return response
+
+
+def _is_prefetch() -> bool:
+    purpose = (
+        request.headers.get("Sec-Purpose", "") + request.headers.get("Purpose", "") + request.headers.get("X-Moz", "")
+    )
+    return "prefetch" in purpose.lower()
+
+
+def _counted(app: Flask, picture: Picture, transformation_id: UUID) -> Iterator[bytes]:
+    """The chunks; only when the last one was taken does the clock start, so a download that breaks off does not."""
+    yield from picture.stored.chunks()
+    with app.app_context():
+        retention.downloaded(app.extensions["toolbox"], transformation_id)

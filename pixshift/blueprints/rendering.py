@@ -1,0 +1,92 @@
+"""Pages and their fragments. The only place that knows how HTMX asks and is answered."""
+
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import Any
+
+from flask import Flask, Response, g, make_response, redirect, render_template, request
+from jinja2_fragments.flask import render_block
+
+from pixshift.blueprints import access
+from pixshift.blueprints.helpers import toolbox
+from pixshift.errors import PixShiftError
+
+Retry = Callable[[PixShiftError], Response]
+
+
+def is_fragment() -> bool:
+    """Whether HTMX asked for a part of a page: not when it restores history or follows a boosted link."""
+    headers = request.headers
+    return (
+        headers.get("HX-Request") == "true"
+        and headers.get("HX-History-Restore-Request") != "true"
+        and headers.get("HX-Boosted") != "true"
+    )
+
+
+def render(template: str, block: str | None = None, status: int = 200, **context: Any) -> Response:
+    """The page, or its named ``block`` alone when HTMX asked for a part; both contain the same text."""
+    if block is not None and is_fragment():
+        body = render_block(template, block, **context)
+    else:
+        body = render_template(template, **context)
+    response = make_response(body, status)
+    response.headers["Cache-Control"] = "no-store"
+    response.vary.update(["HX-Request", "Cookie"])
+    return response
+
+
+def see(url: str) -> Response:
+    """After a POST: go and look there."""
+    response = redirect(url, 303)
+    return make_response(response)
+
+
+def leave_for(url: str) -> Response:
+    """Send the whole page elsewhere, also when HTMX asked for a part of it."""
+    if not is_fragment():
+        return see(url)
+    response = make_response("", 200)
+    response.headers["HX-Redirect"] = url
+    return response
+
+
+def on_error(again: Retry) -> None:
+    """Should this request fail for a reason the person can mend, answer with ``again(error)``: the form, filled and marked."""
+    g.on_error = again
+
+
+def init_app(app: Flask) -> None:
+    app.add_template_filter(filesize)
+    app.add_template_filter(number)
+    app.add_template_filter(clock)
+    app.add_template_filter(day)
+    app.add_template_filter(minutes)
+    app.context_processor(lambda: {"site": access.context()})
+
+
+def filesize(size: int | None) -> str:
+    if size is None:
+        return ""
+    if size < 1024 * 1024:
+        return f"{max(1, round(size / 1024))} kB"
+    return f"{size / 1024 / 1024:.1f} MB".replace(".0 MB", " MB")
+
+
+def number(value: int) -> str:
+    return f"{value:,}"
+
+
+def clock(moment: datetime) -> str:
+    return f"{moment:%H:%M}"
+
+
+def day(value: date) -> str:
+    today = toolbox().now().date()
+    near = {0: "Today, ", 1: "Yesterday, "}.get((today - value).days, "")
+    year = "" if value.year == today.year else f" {value.year}"
+    return f"{near}{value.day} {value:%B}{year}"
+
+
+def minutes(seconds: int) -> str:
+    return f"{seconds // 60}:{seconds % 60:02d}"

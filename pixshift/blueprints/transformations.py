@@ -1,0 +1,159 @@
+"""From a photo to a picture, for people: choose, make, watch, take."""
+
+from uuid import UUID
+
+from flask import Blueprint, Response, request, url_for
+
+from pixshift.blueprints import pictures
+from pixshift.blueprints.forms import PhotoForm, marked
+from pixshift.blueprints.helpers import asset_url, page_link, toolbox, user_id
+from pixshift.blueprints.pages import free_view, offered
+from pixshift.blueprints.rendering import on_error, render, see
+from pixshift.errors import InvalidInput, PixShiftError
+from pixshift.schemas.transformations import CreateIn, ListIn
+from pixshift.schemas.views import JobView, PhotoView, by_day
+from pixshift.services import retention, transformations, uploads
+
+blueprint = Blueprint("transformations", __name__, url_prefix="/")
+PAGE = 20
+FILTERS = {"all": "All", "ready": "Ready", "working": "In work", "failed": "Not made", "deleted": "Deleted"}
+
+
+@blueprint.get("/transform")
+def new() -> Response:
+    return _chooser(_uuid(request.args.get("photo")), _uuid(request.args.get("style")))
+
+
+@blueprint.post("/transform/photo")
+def upload() -> Response:
+    on_error(
+        lambda error: _chooser(
+            None, _uuid(request.form.get("style")) if error.code != "FILE_TOO_LARGE" else None, error
+        )
+    )
+    data, filename = pictures.uploaded_file()
+    photo = uploads.create(toolbox(), user_id(), data=data, filename=filename)
+    return see(url_for("transformations.new", photo=photo.id, style=request.form.get("style") or None))
+
+
+@blueprint.post("/transform")
+def create() -> Response:
+    chosen_photo, chosen_type = request.form.get("image_id"), request.form.get("type_id")
+    on_error(lambda error: _chooser(_uuid(chosen_photo), _uuid(chosen_type), error))
+    if not chosen_type:
+        raise InvalidInput("Choose a style first.", field="type_id")
+    asked = CreateIn.parse({"imageId": chosen_photo, "transformationTypeId": chosen_type})
+    job = transformations.create(toolbox(), user_id(), type_id=asked.transformation_type_id, image_id=asked.image_id)
+    return see(url_for("transformations.show", transformation_id=job.id))
+
+
+@blueprint.get("/transformations")
+def index() -> Response:
+    asked = ListIn.parse({"page": request.args.get("page", 1), "limit": PAGE})
+    shown = request.args.get("status", "all")
+    if shown not in FILTERS:
+        raise InvalidInput("There is no such filter.", field="status")
+    found = transformations.index(user_id(), page=asked.page, limit=PAGE, shown=None if shown == "all" else shown)
+    return _history(found, shown)
+
+
+@blueprint.get("/transformations/<uuid:transformation_id>")
+def show(transformation_id: UUID) -> Response:
+    return render("transformations/show.html", job=_view(transformation_id))
+
+
+@blueprint.get("/transformations/<uuid:transformation_id>/status")
+def status(transformation_id: UUID) -> Response:
+    return render("transformations/show.html", "status_card", job=_view(transformation_id))
+
+
+@blueprint.post("/transformations/<uuid:transformation_id>/cancel")
+def cancel(transformation_id: UUID) -> Response:
+    transformations.cancel(toolbox(), user_id(), transformation_id)
+    return see(url_for("transformations.show", transformation_id=transformation_id))
+
+
+@blueprint.post("/transformations/<uuid:transformation_id>/again")
+def again(transformation_id: UUID) -> Response:
+    job = transformations.again(toolbox(), user_id(), transformation_id)
+    return see(url_for("transformations.show", transformation_id=job.id))
+
+
+@blueprint.post("/transformations/<uuid:transformation_id>/delete")
+def delete(transformation_id: UUID) -> Response:
+    job = transformations.find(user_id(), transformation_id)
+    retention.delete_now(toolbox(), job.id)
+    return see(url_for("transformations.show", transformation_id=job.id))
+
+
+@blueprint.get("/transformations/<uuid:transformation_id>/download")
+def download(transformation_id: UUID) -> Response:
+    return pictures.send_download(transformation_id)
+
+
+def _chooser(photo_id: UUID | None, type_id: UUID | None, error: PixShiftError | None = None) -> Response:
+    """The photo and style steps; a photo that is gone is said so and asked for again."""
+    photo = None
+    if photo_id is not None:
+        try:
+            photo = PhotoView.of(uploads.find(user_id(), photo_id), page_link)
+        except PixShiftError as gone:
+            error = error or gone
+    types = offered()
+    selected = next((kind for kind in types if kind.id == type_id), None)
+    form = marked(PhotoForm(), error)
+    free = free_view()
+    status = 402 if free.remaining == 0 else 200
+    return render(
+        "transformations/new.html",
+        "chooser",
+        status,
+        photo=photo,
+        types=types,
+        selected=selected,
+        free=free,
+        form=form,
+        error=error,
+    )
+
+
+def _view(transformation_id: UUID) -> JobView:
+    seen = transformations.watch(toolbox(), user_id(), transformation_id)
+    return JobView.of(seen.job, page_link, asset_url, seen.now, seen.ahead, seen.typical_seconds)
+
+
+def _history(found: transformations.Page, shown: str) -> Response:
+    now = toolbox().now()
+    counts = transformations.counts(user_id())
+    jobs = [JobView.of(job, page_link, asset_url, now) for job in found.jobs]
+
+    def url(status: str, page: int = 1) -> str:
+        return url_for(
+            "transformations.index", status=None if status == "all" else status, page=page if page > 1 else None
+        )
+
+    last = max(1, -(-found.total // found.limit))
+    return render(
+        "transformations/index.html",
+        days=by_day(jobs),
+        filters=[
+            {"key": key, "label": label, "count": counts[key], "url": url(key), "is_current": key == shown}
+            for key, label in FILTERS.items()
+        ],
+        pagination={
+            "page": found.page,
+            "pages": last,
+            "total": found.total,
+            "first": (found.page - 1) * found.limit + 1 if found.jobs else 0,
+            "last": (found.page - 1) * found.limit + len(found.jobs),
+            "newer_url": url(shown, found.page - 1) if found.page > 1 else None,
+            "older_url": url(shown, found.page + 1) if found.page < last else None,
+        },
+    )
+
+
+def _uuid(text: str | None) -> UUID | None:
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        return None

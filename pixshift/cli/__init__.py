@@ -1,0 +1,12 @@
+"""What operators type. One file a noun; a mistake of theirs is one line on stderr and exit status 1, never a traceback."""
+
+from flask import Flask
+
+from pixshift.cli import operations, retention, transformations, types, users
+
+
+def register_commands(app: Flask) -> None:
+    for group in (users.group, types.group, transformations.group, retention.group):
+        app.cli.add_command(group)
+    for command in (operations.up, operations.worker, operations.doctor):
+        app.cli.add_command(command)

@@ -1,0 +1,48 @@
+"""What all commands share."""
+
+import functools
+import getpass
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+import click
+from flask import current_app
+
+from pixshift.errors import PixShiftError
+from pixshift.services.toolbox import Toolbox
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def toolbox() -> Toolbox:
+    tools: Toolbox = current_app.extensions["toolbox"]
+    return tools
+
+
+def actor() -> str:
+    """Who types, for the audit log: the operating system's name for them."""
+    try:
+        return f"cli:{getpass.getuser()}"[:80]
+    except (KeyError, OSError):  # a container's user without a name
+        return "cli"
+
+
+def says_why(command: Callable[P, R]) -> Callable[P, R]:
+    """Our errors as one line on stderr and exit status 1."""
+
+    @functools.wraps(command)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except PixShiftError as error:
+            raise click.ClickException(error.message) from None
+
+    return wrapper
+
+
+def table(headings: list[str], rows: list[list[str]]) -> None:
+    """Columns as wide as their widest cell."""
+    widths = [max(len(row[column]) for row in [headings, *rows]) for column in range(len(headings))]
+    for row in [headings, *rows]:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -1,0 +1,105 @@
+"""flask up, worker, doctor: run it, and find out why it does not run."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import click
+from flask import current_app
+from flask.cli import with_appcontext
+from flask_migrate import upgrade
+
+from pixshift.cli.helpers import says_why, table, toolbox
+from pixshift.cli.types import seed
+from pixshift.services import health
+from pixshift.settings import ROOT, Settings
+
+WEB_THREADS = 256  # slow uploads hold a thread each; a status poll must still find one
+STOP_SECONDS = 35
+
+
+@click.command()
+@with_appcontext
+@says_why
+def up() -> None:
+    """Migrate, seed, then run web and worker together; Ctrl-C or SIGTERM stops both."""
+    settings = toolbox().settings
+    upgrade()
+    seed()
+    commands = [_web_command(settings), [sys.executable, "-m", "flask", "--app", "wsgi", "worker"]]
+    sys.exit(_run_together(commands, settings))
+
+
+def _web_command(settings: Settings) -> list[str]:
+    return [
+        sys.executable, "-m", "granian", "--interface", "wsgi", "--host", os.environ.get("HOST", "127.0.0.1"),
+        "--port", str(settings.port), "--workers", str(settings.web_concurrency),
+        "--blocking-threads", str(WEB_THREADS), "--no-ws", "--workers-kill-timeout", "20", "wsgi:app",
+    ]  # fmt: skip
+
+
+def _run_together(commands: list[list[str]], settings: Settings) -> int:
+    """Start all; when one ends or we are told to stop, stop the others. Exit status 0 only for a stop that was asked for."""
+    stopping = threading.Event()
+    asked: list[int] = []
+
+    def stop(number: int, _frame: object) -> None:
+        asked.append(number)
+        stopping.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+    children = [subprocess.Popen(command, cwd=ROOT, preexec_fn=_die_with_parent) for command in commands]
+    click.echo(f"PixShift is at {settings.app_url} - Ctrl-C stops it.", err=True)
+    while not stopping.wait(0.2):
+        if any(child.poll() is not None for child in children):
+            break
+    for child in children:
+        if child.poll() is None:
+            child.send_signal(signal.SIGTERM)
+    for child in children:
+        _wait_or_kill(child)
+    return 0 if asked else 1
+
+
+def _wait_or_kill(child: subprocess.Popen[bytes]) -> None:
+    try:
+        child.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
+def _die_with_parent() -> None:
+    """In the child: end when the parent is killed, so that no orphan keeps the port or takes jobs (Linux only)."""
+    if sys.platform == "linux":
+        import ctypes
+
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+
+
+@click.command()
+@click.option("--concurrency", type=click.IntRange(1, 512), help="Jobs in flight; default WORKER_CONCURRENCY.")
+@with_appcontext
+@says_why
+def worker(concurrency: int | None) -> None:
+    """Make pictures until told to stop; SIGTERM finishes what runs, or hands it back, within 30 s."""
+    current_app.extensions["worker"](concurrency or toolbox().settings.worker_concurrency)
+
+
+@click.command()
+@with_appcontext
+@says_why
+def doctor() -> None:
+    """Check configuration, database, queue, storage and vendors; exit status 1 if anything is wrong."""
+    parts = [*health.parts(toolbox()), *health.vendors(toolbox())]
+    table(
+        ["PART", "STATE", "SAYS"],
+        [["configuration", "ok", toolbox().settings.env]]
+        + [[part.name, "ok" if part.is_ok else "WRONG", part.line] for part in parts],
+    )
+    if not all(part.is_ok for part in parts):
+        raise click.ClickException("Something is wrong; the table says what.")

@@ -1,0 +1,96 @@
+"""The world outside: which of the working parts is used is decided here, by configuration alone."""
+
+from dataclasses import dataclass
+
+from pixshift.gateways.picture_links import PictureLinks
+from pixshift.gateways.ports import ImageDecoder, ImageEditor, ImageStorage, JobQueue, OtpStore, SessionCache, SmsSender
+from pixshift.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Gateways:
+    editor: ImageEditor
+    decoder: ImageDecoder
+    storage: ImageStorage
+    sms: SmsSender
+    otp: OtpStore
+    sessions: SessionCache
+    queue: JobQueue
+    links: PictureLinks
+
+    def notices(self) -> list[str]:
+        """One sentence for every twin at work, for people to read on each page."""
+        notices = []
+        if self.editor.is_twin:
+            notices.append("Preview: pictures are made by simple filters on this computer, not by an AI model.")
+        if self.sms.is_twin:
+            notices.append("Codes are shown in the page instead of being sent.")
+        return notices
+
+    def close(self) -> None:
+        self.editor.close()
+        self.decoder.close()
+
+
+def build_gateways(settings: Settings, queue: JobQueue) -> Gateways:
+    """The gateways the settings ask for. Vendor SDKs are imported by the adapters at their first use, not here."""
+    from pixshift.gateways.image_decoder import PooledImageDecoder
+
+    return Gateways(
+        editor=_editor(settings),
+        decoder=PooledImageDecoder(),
+        storage=_storage(settings),
+        sms=_sms(settings),
+        otp=_otp(settings),
+        sessions=_sessions(settings),
+        queue=queue,
+        links=PictureLinks(settings.secret_key.get_secret_value().encode()),
+    )
+
+
+def _editor(settings: Settings) -> ImageEditor:
+    if settings.gemini.api_key:
+        from pixshift.gateways.gemini import GeminiImageEditor
+
+        return GeminiImageEditor(settings.gemini)
+    from pixshift.gateways.preview_editor import PreviewEditor
+
+    return PreviewEditor()
+
+
+def _storage(settings: Settings) -> ImageStorage:
+    from pixshift.gateways.storage import LocalStorage, S3Storage
+
+    if settings.storage.bucket:
+        return S3Storage(settings.storage)
+    return LocalStorage(settings.instance / "pictures")
+
+
+def _sms(settings: Settings) -> SmsSender:
+    if settings.sms.twilio.account_sid:
+        from pixshift.gateways.twilio import TwilioSmsSender
+
+        return TwilioSmsSender(settings.sms.twilio)
+    from pixshift.gateways.console_sms import ConsoleSms
+
+    return ConsoleSms()
+
+
+def _otp(settings: Settings) -> OtpStore:
+    from pixshift.gateways.otp_store import MemoryOtpStore, RedisOtpStore
+
+    if settings.redis_url:
+        from pixshift.gateways.redis_client import connect
+
+        return RedisOtpStore(connect(settings.redis_url))
+    return MemoryOtpStore()
+
+
+def _sessions(settings: Settings) -> SessionCache:
+    from pixshift.gateways.session_cache import NoSessionCache, RedisSessionCache
+
+    if settings.redis_url:
+        from pixshift.gateways.redis_client import connect
+
+        return RedisSessionCache(connect(settings.redis_url))
+    return NoSessionCache()

@@ -1,0 +1,118 @@
+"""Photos of strangers: cheap refusals in this process, decoding in helpers that may die."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+from pixshift.domain import image_formats, images
+from pixshift.errors import InvalidInput, RateLimitExceeded
+from pixshift.gateways import image_structure, image_work
+from pixshift.gateways.helper_pool import HelperDied, HelperPool, HelperTooSlow, PoolFull
+from pixshift.gateways.ports import ImageFacts, NormalisedImage, VerifiedImage
+
+_ORIENTATION, _GPS = 0x0112, 0x8825
+_VERIFY_WAIT_SECONDS = 60.0
+
+
+class PooledImageDecoder:
+    """The ``ImageDecoder``: ``workers`` helpers with a limit on time and memory each, ``waiting`` jobs in line."""
+
+    def __init__(
+        self, workers: int = 2, waiting: int = 8, seconds: float = 4.0, memory_bytes: int = 1024 * 1024 * 1024
+    ) -> None:
+        self._seconds = seconds
+        script = Path(image_work.__file__)
+        self._pool = HelperPool(script, workers=workers, waiting=waiting, seconds=seconds, memory_bytes=memory_bytes)
+
+    def warm(self) -> None:
+        """Start the helpers in the background, so that the first photo need not wait for them."""
+        self._pool.warm()
+
+    def inspect(self, data: bytes, name: str = "Your photo") -> ImageFacts:
+        """Cheap refusals before any decoding; raises FileTooLarge, InvalidFileType or InvalidInput."""
+        name = images.display_name(name) or "Your photo"
+        images.require_bytes(len(data), name)
+        kind = image_formats.require_supported(data, name)
+        structure = image_structure.read(kind, data, name)
+        images.require_sides(structure.width, structure.height, name)
+        _second_opinion(kind, data, structure, name)
+        orientation, has_location = _exif_facts(structure)
+        return ImageFacts(kind, structure.width, structure.height, orientation, has_location)
+
+    def normalise(self, data: bytes, name: str = "Your photo") -> NormalisedImage:
+        """Our own encoding of the photo; raises as ``inspect`` does, InvalidInput or RateLimitExceeded."""
+        facts = self.inspect(data, name)
+        name = images.display_name(name) or "Your photo"
+        job = {"do": "normalise", **_announced(facts), "side": images.MODEL_SIDE}
+        try:
+            answer, payload = self._pool.run(job, data)
+        except PoolFull:
+            message = "Many photos are being read right now. Please send yours again in a moment."
+            raise RateLimitExceeded(message, retryable=True, retry_after=2) from None
+        except (HelperDied, HelperTooSlow) as error:
+            raise self._refusal(error, name) from None
+        _require_sound(answer, name)
+        return NormalisedImage(payload, answer["width"], answer["height"], facts)
+
+    def verify(self, data: bytes) -> VerifiedImage:
+        """Decode a model's answer in full; raises InvalidInput."""
+        name = "The result"
+        kind = image_formats.sniff(data)
+        if kind not in image_formats.SUPPORTED:
+            raise InvalidInput(f"{name} is not a picture we can show.", details={"actual": kind})
+        structure = image_structure.read(kind, data, name)
+        images.require_result(len(data), structure.width, structure.height)
+        facts = ImageFacts(kind, structure.width, structure.height, 1, has_location=False)
+        job = {"do": "verify", **_announced(facts)}
+        try:
+            answer, _ = self._pool.run_patiently(job, data, _VERIFY_WAIT_SECONDS)
+        except (HelperDied, HelperTooSlow, PoolFull) as error:
+            raise self._refusal(error, name) from None
+        _require_sound(answer, name)
+        return VerifiedImage(image_formats.SUPPORTED[kind], answer["width"], answer["height"])
+
+    def close(self) -> None:
+        """End the helpers."""
+        self._pool.close()
+
+    def _refusal(self, error: Exception, name: str) -> InvalidInput:
+        return images.damaged(name) if isinstance(error, HelperDied) else images.too_slow(name, self._seconds)
+
+
+def _announced(facts: ImageFacts) -> dict[str, Any]:
+    return {"format": facts.format, "width": facts.width, "height": facts.height}
+
+
+def _require_sound(answer: dict[str, Any], name: str) -> None:
+    if "fault" in answer:
+        raise images.damaged(name)
+
+
+def _second_opinion(kind: str, data: bytes, structure: image_structure.Structure, name: str) -> None:
+    """Pillow must see the same picture: a file that two readers understand differently is nobody's photo."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data), formats=list(image_formats.SUPPORTED)) as picture:
+            seen = (picture.format, *picture.size)
+    except Exception:
+        raise images.damaged(name) from None
+    # Phones append a depth map or a brighter twin to a JPEG; Pillow calls that MPO. Its first picture is the photo.
+    if seen not in ((kind, structure.width, structure.height), ("MPO", structure.width, structure.height)):
+        raise images.damaged(name)
+
+
+def _exif_facts(structure: image_structure.Structure) -> tuple[int, bool]:
+    """Orientation (1 to 8) and whether the file says where it was taken; unreadable notes say nothing."""
+    from PIL import Image
+
+    orientation, has_location = 1, b"GPSLatitude" in structure.xmp
+    if structure.exif:
+        exif = Image.Exif()
+        try:
+            exif.load(structure.exif)
+            orientation = int(exif.get(_ORIENTATION, 1))
+            has_location = has_location or bool(exif.get_ifd(_GPS))
+        except Exception:
+            return 1, has_location
+    return orientation if orientation in range(1, 9) else 1, has_location

@@ -1,0 +1,176 @@
+"""What runs in a helper process: decode a stranger's picture, encode our own.
+
+This file is started as a script of its own and imports nothing of the package: a helper is up in a twentieth of a
+second, knows no secret and holds nothing a broken decoder could reach. It reads a job from its socket, answers it, and
+ends with its parent. Each message is a block of JSON and a payload of the length that block names.
+"""
+
+import contextlib
+import json
+import os
+import resource
+import select
+import signal
+import socket
+import sys
+import threading
+from typing import Any
+
+_QUALITY = 90
+_HEADER_BYTES = 4096
+_LOADERS = {"JPEG": "jpegload_buffer", "PNG": "pngload_buffer", "WEBP": "webpload_buffer"}
+_CLASSES = {"JPEG": "VipsForeignLoadJpeg", "PNG": "VipsForeignLoadPng", "WEBP": "VipsForeignLoadWebp"}
+
+
+class PeerGone(Exception):
+    """The other side closed the socket or died."""
+
+
+def send(channel: socket.socket, header: dict[str, Any], payload: bytes = b"") -> None:
+    """Send one message; raises PeerGone, or TimeoutError after the socket's timeout."""
+    line = json.dumps(header | {"size": len(payload)}).encode()
+    try:
+        channel.sendall(line.ljust(_HEADER_BYTES))
+        channel.sendall(payload)
+    except (BrokenPipeError, ConnectionError) as error:
+        raise PeerGone from error
+
+
+def receive(channel: socket.socket) -> tuple[dict[str, Any], bytes]:
+    """The next message; raises PeerGone, or TimeoutError after the socket's timeout."""
+    header = json.loads(_exactly(channel, _HEADER_BYTES))
+    return header, _exactly(channel, header["size"])
+
+
+def _exactly(channel: socket.socket, size: int) -> bytes:
+    buffer = bytearray(size)
+    view, filled = memoryview(buffer), 0
+    while filled < size:
+        try:
+            count = channel.recv_into(view[filled:])
+        except ConnectionError as error:
+            raise PeerGone from error
+        if not count:
+            raise PeerGone
+        filled += count
+    view.release()
+    return bytes(buffer)
+
+
+# --- the work -------------------------------------------------------------------------------------------------------
+
+
+def normalise(job: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
+    """An upright sRGB JPEG of ≤ ``side`` px without metadata; raises ValueError when the file is not as announced."""
+    side = job["side"]
+    longest = max(job["width"], job["height"])
+    image = _load(job, data, **_shrink_on_load(job["format"], longest, side))
+    image = image.thumbnail_image(side, height=side, size="down")
+    image = _to_srgb(image)
+    if image.hasalpha():
+        image = image.flatten(background=[255, 255, 255])
+    payload = image.jpegsave_buffer(Q=_QUALITY, keep="none", subsample_mode="on")
+    return {"width": image.width, "height": image.height}, payload
+
+
+def verify(job: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
+    """Decode every pixel and keep none."""
+    image = _load(job, data)
+    image.avg()
+    return {"width": image.width, "height": image.height}, b""
+
+
+def _load(job: dict[str, Any], data: bytes, **options: Any) -> Any:
+    import pyvips
+
+    loader = getattr(pyvips.Image, _LOADERS[job["format"]])
+    as_stored = loader(data, access="sequential", fail_on="error")  # reads the header, decodes nothing yet
+    if (as_stored.width, as_stored.height) != (job["width"], job["height"]):
+        raise ValueError("the decoder sees other sides than the header said")
+    return loader(data, access="sequential", fail_on="error", **options) if options else as_stored
+
+
+def _shrink_on_load(kind: str, longest: int, side: int) -> dict[str, Any]:
+    """JPEG halves and WebP scales while decoding, which saves half of the work and most of the memory."""
+    if kind == "JPEG" and longest >= 2 * side:
+        return {"shrink": 2}
+    if kind == "WEBP" and longest > side:
+        return {"scale": side / longest}
+    return {}
+
+
+def _to_srgb(image: Any) -> Any:
+    """By its own colour profile where it has a usable one; after shrinking, because that is a quarter of the pixels."""
+    import pyvips
+
+    if image.get_typeof("icc-profile-data") or image.interpretation == "cmyk":
+        with contextlib.suppress(pyvips.Error):
+            # Without a profile of its own a CMYK picture is taken for an ordinary printing press.
+            image = image.icc_transform("srgb", embedded=True, input_profile="cmyk", intent="perceptual")
+    return image.colourspace("srgb").cast("uchar")
+
+
+# --- the process ----------------------------------------------------------------------------------------------------
+
+
+def main(descriptor: int, memory_bytes: int, seconds: float) -> None:
+    """Serve jobs from the inherited socket until the parent closes it."""
+    for name in ("SIGINT", "SIGTERM"):  # a Ctrl-C reaches the whole group; the parent decides when we end
+        signal.signal(getattr(signal, name), signal.SIG_IGN)
+    channel = socket.socket(fileno=descriptor)
+    threading.Thread(target=_end_with_parent, args=(descriptor,), daemon=True).start()
+    _limit(memory_bytes)
+    _prepare_vips()
+    send(channel, {"ready": True})
+    while True:
+        job, data = receive(channel)
+        _limit_job(seconds)
+        send(channel, *_answer(job, data))
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        del data
+
+
+def _answer(job: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
+    import pyvips
+
+    try:
+        return {"normalise": normalise, "verify": verify}[job["do"]](job, data)
+    except (pyvips.Error, ValueError, MemoryError):
+        return {"fault": "damaged"}, b""
+
+
+def _end_with_parent(descriptor: int) -> None:
+    """A decoder may be busy when the parent is killed: nobody waits for its answer any more."""
+    watcher = select.poll()
+    watcher.register(descriptor, getattr(select, "POLLRDHUP", select.POLLHUP))
+    watcher.poll()
+    os._exit(0)
+
+
+def _limit(memory_bytes: int) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # a decoder has no business with files
+
+
+def _limit_job(seconds: float) -> None:
+    """Should the parent not be there to stop us: the clock and the kernel do."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    spent = usage.ru_utime + usage.ru_stime
+    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    resource.setrlimit(resource.RLIMIT_CPU, (int(spent + 4 * seconds) + 1, hard))
+    signal.setitimer(signal.ITIMER_REAL, seconds + 1)
+
+
+def _prepare_vips() -> None:
+    import pyvips
+
+    pyvips.cache_set_max(0)
+    pyvips.operation_block_set("VipsForeignLoad", True)
+    for name in _CLASSES.values():
+        pyvips.operation_block_set(name, False)
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(PeerGone):
+        main(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))

@@ -1,0 +1,18 @@
+"""What we remember."""
+
+from pixshift.models.audit import AdminAction
+from pixshift.models.billing import BillingRecord
+from pixshift.models.transformation import Attempt, Transformation, TransformationType, Upload
+from pixshift.models.user import Identity, User, UserSession
+
+__all__ = [
+    "AdminAction",
+    "Attempt",
+    "BillingRecord",
+    "Identity",
+    "Transformation",
+    "TransformationType",
+    "Upload",
+    "User",
+    "UserSession",
+]

@@ -1,0 +1,50 @@
+"""What all In and Out models share: camelCase on the wire, frozen, strict about unknown keys."""
+
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+
+from pixshift.errors import InvalidInput
+
+
+class In(BaseModel):
+    """A request body or query. Unknown keys are refused: nothing can be assigned that is not a field."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+    @classmethod
+    def parse(cls, data: Any) -> Self:
+        """Raises InvalidInput that names the first wrong field and lists all of them, never echoing a value."""
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            faults = error.errors(include_input=False, include_url=False, include_context=False)
+            fields = {".".join(str(part) for part in fault["loc"]) or "body": _plain(fault) for fault in faults}
+            first, text = next(iter(fields.items()))
+            raise InvalidInput(f"{first}: {text}", field=first, details={"fields": fields}) from None
+
+
+class Out(BaseModel):
+    """An answer. ``wire()`` is the JSON body; templates read the attributes."""
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, from_attributes=True)
+
+    def wire(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", by_alias=True)
+
+
+_PLAIN = {
+    "missing": "this field is required",
+    "extra_forbidden": "this field is not known",
+    "string_type": "must be text",
+    "uuid_parsing": "must be an id (UUID)",
+    "uuid_type": "must be an id (UUID)",
+    "int_parsing": "must be a whole number",
+    "model_attributes_type": "must be a JSON object",
+    "model_type": "must be a JSON object",
+}
+
+
+def _plain(fault: Any) -> str:
+    return _PLAIN.get(fault["type"]) or str(fault["msg"])

@@ -1,0 +1,27 @@
+"""Transformation types as written in a file."""
+
+from typing import Any
+
+from pydantic import ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from pixshift.schemas.base import In
+
+
+class TypeIn(In):
+    """One type of an import; ``slug`` is its identity and names its thumbnail."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, str_strip_whitespace=True
+    )
+
+    slug: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=40)
+    name: str = Field(min_length=1, max_length=80)
+    description: str = Field(default="", max_length=500)
+    prompt_template: str = Field(min_length=10, max_length=8000)
+    enabled: bool = True
+    position: int = Field(default=100, ge=0, le=100_000)
+    model: str | None = Field(default=None, max_length=80)
+
+    def wire(self) -> dict[str, Any]:
+        return self.model_dump(by_alias=True)

@@ -1,0 +1,1 @@
+"""What we do: one module a noun, one function a use case. Each commits once at its end and nudges the queue after that."""

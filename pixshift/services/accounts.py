@@ -1,0 +1,180 @@
+"""People and how they get in by a code."""
+
+import logging
+from dataclasses import dataclass
+from decimal import Decimal
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.exc import IntegrityError
+
+from pixshift.domain import otp
+from pixshift.domain.lifecycle import BillingStatus, Status
+from pixshift.domain.roles import AuthProvider, UserRole
+from pixshift.errors import AuthInvalid, InvalidInput, NotFound, PixShiftError, RateLimitExceeded
+from pixshift.extensions import db
+from pixshift.gateways.ports import OtpVerdict, Window
+from pixshift.models import BillingRecord, Identity, Transformation, User
+from pixshift.services import audit, sessions
+from pixshift.services.toolbox import Toolbox
+
+log = logging.getLogger(__name__)
+LOGIN = "login"
+
+
+@dataclass(frozen=True, slots=True)
+class CodeSent:
+    """``shown_text`` is the SMS itself where it is shown in the page (development only); ``resend_in`` is seconds."""
+
+    phone: str
+    shown_text: str | None
+    resend_in: int
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    user: User
+    token: str
+
+
+def request_code(toolbox: Toolbox, *, phone: str, flow: str, address: str) -> CodeSent:
+    """Send a code to a number, bound to the browser ``flow``; no person is looked up, known or unknown is the same.
+
+    Raises InvalidInput (field ``phone``), RateLimitExceeded (``retry_after``) or ExternalServiceError; a code that could not
+    be sent is not usable.
+    """
+    settings = toolbox.settings.sms
+    number = otp.parse_phone(phone, settings.regions)
+    _count(toolbox, number, flow, address)
+    code = otp.make_code(settings.otp.length)
+    key = otp.store_key(toolbox.secret, LOGIN, number, flow)
+    digest = otp.digest(toolbox.secret, LOGIN, number, code)
+    toolbox.gateways.otp.put(key, digest, settings.otp.expiration_minutes * otp.MINUTE)
+    host = urlsplit(toolbox.settings.app_url).hostname or "pixshift"
+    try:
+        sent = toolbox.gateways.sms.send(number, otp.message(code, settings.otp.expiration_minutes, host))
+    except PixShiftError:
+        toolbox.gateways.otp.discard(key)
+        raise
+    log.info("code sent", extra={"region": otp.region_of(number)})
+    return CodeSent(number, sent.shown_text, settings.otp.resend_seconds)
+
+
+def verify_code(toolbox: Toolbox, *, phone: str, code: str, flow: str, device: str | None) -> SignedIn:
+    """Judge one try and, when right, sign the person in. Raises InvalidInput or AuthInvalid (``details.reason``)."""
+    settings = toolbox.settings.sms
+    number = otp.parse_phone(phone, settings.regions)
+    digits = "".join(code.split())
+    if len(digits) != settings.otp.length or not (digits.isascii() and digits.isdecimal()):
+        raise InvalidInput(f"The code has {settings.otp.length} digits.", field="otp")
+    key = otp.store_key(toolbox.secret, LOGIN, number, flow)
+    digest = otp.digest(toolbox.secret, LOGIN, number, digits)
+    judged = toolbox.gateways.otp.attempt(key, digest, settings.otp.max_attempts)
+    if judged.verdict is not OtpVerdict.OK:
+        log.info("sign-in refused", extra={"reason": judged.verdict.value})
+        raise _refusal(judged.verdict, judged.tries_left)
+    user = _person_with(AuthProvider.MOBILE, number, phone=number)
+    token = sessions.start(toolbox, user.id, device)
+    db.session.commit()
+    log.info("signed in", extra={"user_id": str(user.id), "provider": AuthProvider.MOBILE.value})
+    return SignedIn(user, token)
+
+
+def _count(toolbox: Toolbox, number: str, flow: str, address: str) -> None:
+    limits, settings = toolbox.settings.sms.limits, toolbox.settings.sms.otp
+
+    def window(name: str, value: str, limit: int, seconds: int) -> Window:
+        return Window(otp.counter_key(toolbox.secret, name, value), limit, seconds)
+
+    wait = toolbox.gateways.otp.take(
+        [
+            window("browser", flow, 1, max(1, settings.resend_seconds)),
+            window("number-15m", number, limits.per_number_15_minutes, 15 * otp.MINUTE),
+            window("number-day", number, limits.per_number_day, otp.DAY),
+            window("address", otp.address_block(address), limits.per_address_hour, otp.HOUR),
+            window("block", otp.number_block(number), limits.per_block_hour, otp.HOUR),
+            window("country", otp.region_of(number), limits.per_country_day, otp.DAY),
+            window("all", "", limits.all_day, otp.DAY),
+        ]
+    )
+    if wait > 0:
+        log.warning("code refused by a limit", extra={"region": otp.region_of(number), "retry_after": round(wait)})
+        raise RateLimitExceeded(
+            f"Too many codes were asked for. Please wait {_span(wait)} and ask again.", field="phone", retry_after=wait
+        )
+
+
+def _span(seconds: float) -> str:
+    whole = int(seconds) + 1
+    if whole < 120:
+        return f"{whole} seconds"
+    return f"{whole // 60 + 1} minutes" if whole < 7200 else f"{whole // 3600 + 1} hours"
+
+
+def _refusal(verdict: OtpVerdict, tries_left: int) -> AuthInvalid:
+    if verdict is OtpVerdict.WRONG:
+        tries = "1 try left" if tries_left == 1 else f"{tries_left} tries left"
+        text = f"That code is not right. {tries}."
+    elif verdict is OtpVerdict.LOCKED:
+        text = "That was one try too many. Ask for a new code."
+    else:
+        text = "That code no longer works. Ask for a new one."
+    return AuthInvalid(text, field="otp", details={"reason": verdict.value, "triesLeft": tries_left})
+
+
+def _person_with(provider: AuthProvider, subject: str, *, phone: str | None) -> User:
+    """The person behind (provider, subject); a new one when there is none, also when two requests find none at once."""
+    known = select(User).join(Identity).where(Identity.provider == provider, Identity.subject == subject)
+    if user := db.session.scalar(known):
+        return user
+    user = User(auth_provider=provider, phone=phone)
+    user.identities.append(Identity(provider=provider, subject=subject))
+    try:
+        with db.session.begin_nested():
+            db.session.add(user)
+    except IntegrityError:
+        return db.session.scalars(known).one()
+    return user
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    user: User
+    total_transformations: int
+    total_spent: Decimal
+
+
+def profile(user_id: UUID) -> Profile:
+    user = db.session.get_one(User, user_id)
+    made = select(func.count()).where(Transformation.user_id == user_id, Transformation.status == Status.COMPLETED)
+    spent = select(func.coalesce(func.sum(BillingRecord.amount), 0)).where(
+        BillingRecord.user_id == user_id, BillingRecord.status == BillingStatus.COMPLETED
+    )
+    return Profile(user, db.session.scalar(made) or 0, Decimal(db.session.scalar(spent) or 0))
+
+
+def find(who: str) -> User:
+    """By e-mail or phone, for operators. Raises NotFound."""
+    user = db.session.scalar(select(User).where(or_(func.lower(User.email) == who.lower(), User.phone == who)))
+    if user is None:
+        raise NotFound("Nobody has that e-mail or phone number. `flask users list` shows who there is.")
+    return user
+
+
+def everybody(role: UserRole | None = None, limit: int = 100) -> list[User]:
+    query = select(User).order_by(User.created_at.desc()).limit(limit)
+    return list(db.session.scalars(query.where(User.role == role) if role else query))
+
+
+def change_role(toolbox: Toolbox, who: str, role: UserRole, actor: str) -> User:
+    """Raises NotFound, or InvalidInput when it would leave nobody to administer."""
+    user = find(who)
+    admins = select(User.id).where(User.role == UserRole.ADMIN, User.erased_at.is_(None)).with_for_update()
+    if role is UserRole.GUEST and list(db.session.scalars(admins)) == [user.id]:
+        raise InvalidInput("This is the last admin. Promote somebody else first.")
+    audit.record(actor, "ROLE_CHANGE", "USER", user.id, {"from": user.role.value, "to": role.value})
+    user.role = role
+    db.session.commit()
+    sessions.role_changed(toolbox, user.id)
+    return user

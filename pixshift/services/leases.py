@@ -1,0 +1,200 @@
+"""Who works on what: the claim of the fairest due row, and the lease that proves it.
+
+The row is the truth, the queue's message only a nudge. A worker owns a row while its lease runs; the heartbeat prolongs
+it, and the sweeper takes back what a lost worker held. Every write here is one conditional UPDATE.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import ColumnElement, func, insert, select, update
+
+from pixshift.domain import lifecycle
+from pixshift.domain.failures import FailureReason
+from pixshift.domain.lifecycle import MAX_ATTEMPTS, Reservation, Stage, Status
+from pixshift.errors import TransformationFailed
+from pixshift.extensions import db
+from pixshift.models import Attempt, Transformation, TransformationType, Upload, User
+from pixshift.models.base import change
+from pixshift.services import billing
+from pixshift.services.lifecycle import move_to
+from pixshift.services.toolbox import Toolbox
+
+log = logging.getLogger(__name__)
+_NO_LEASE: dict[str, Any] = {"lease_token": None, "lease_expires_at": None}
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedJob:
+    """What a worker needs to make one picture; ``lease`` proves that the row is its own."""
+
+    id: UUID
+    user_id: UUID
+    lease: UUID
+    attempt: int
+    attempt_id: UUID
+    photo_key: str
+    width: int
+    height: int
+    prompt: str
+    style: str
+    model: str | None
+
+
+def claim(toolbox: Toolbox) -> ClaimedJob | None:
+    """Take the fairest due row: the oldest of the person whose turn was longest ago. None when nothing is due."""
+    now, lease, attempt_id = toolbox.now(), uuid4(), uuid4()
+    row = db.session.execute(_fairest(now)).first()
+    if row is None:
+        db.session.rollback()
+        return None
+    attempt = row.attempts + 1
+    taken = move_to(
+        row.id,
+        Status.PROCESSING,
+        stage=Stage.MAKING,
+        attempts=attempt,
+        lease_token=lease,
+        lease_expires_at=lifecycle.lease_until(now),
+        started_at=now,
+    )
+    if not taken:
+        db.session.rollback()
+        return None
+    change(update(User).where(User.id == row.user_id).values(last_claimed_at=now))
+    tries = select(func.count() + 1).where(Attempt.transformation_id == row.id).scalar_subquery()
+    change(insert(Attempt).values(id=attempt_id, transformation_id=row.id, number=tries, started_at=now))
+    db.session.commit()
+    return ClaimedJob(
+        id=row.id,
+        user_id=row.user_id,
+        lease=lease,
+        attempt=attempt,
+        attempt_id=attempt_id,
+        photo_key=row.original_image_url,
+        width=row.width,
+        height=row.height,
+        prompt=row.prompt_template,
+        style=row.slug,
+        model=row.model,
+    )
+
+
+def _fairest(now: datetime) -> Any:
+    return (
+        select(
+            Transformation.id,
+            Transformation.user_id,
+            Transformation.attempts,
+            Transformation.original_image_url,
+            Upload.width,
+            Upload.height,
+            TransformationType.prompt_template,
+            TransformationType.slug,
+            TransformationType.model,
+        )
+        .join(User, User.id == Transformation.user_id)
+        .join(TransformationType, TransformationType.id == Transformation.transformation_type_id)
+        .join(Upload, Upload.id == Transformation.upload_id)
+        .where(Transformation.status == Status.PENDING, Transformation.due_at <= now)
+        .order_by(User.last_claimed_at.asc().nulls_first(), Transformation.created_at, Transformation.id)
+        .limit(1)
+        .with_for_update(of=Transformation, skip_locked=True)
+    )
+
+
+def end_badly(transformation_id: UUID, reason: FailureReason, now: datetime, *only_if: ColumnElement[bool]) -> bool:
+    """FAILED, with its sentence, and what was reserved given back: in the current transaction, once."""
+    ended = move_to(
+        transformation_id,
+        Status.FAILED,
+        *only_if,
+        stage=Stage.WAITING,
+        error_code="CANCELLED" if reason is FailureReason.CANCELLED else TransformationFailed.code,
+        failure_reason=reason.value,
+        error_message=reason.sentence,
+        finished_at=now,
+        due_at=None,
+        **_NO_LEASE,
+    )
+    if ended:
+        billing.release(transformation_id)
+    return ended
+
+
+def renew(toolbox: Toolbox, leases: list[UUID]) -> None:
+    """The heartbeat: prolong the leases of the jobs in hand."""
+    change(
+        update(Transformation)
+        .where(Transformation.lease_token.in_(leases), Transformation.status == Status.PROCESSING)
+        .values(lease_expires_at=lifecycle.lease_until(toolbox.now()))
+    )
+    db.session.commit()
+
+
+def hand_back(toolbox: Toolbox, lease: UUID) -> None:
+    """A worker that must stop gives its job to the next one at once."""
+    job = db.session.scalar(select(Transformation.id).where(Transformation.lease_token == lease))
+    if job is not None:
+        _take_back(job, toolbox.now(), Transformation.lease_token == lease)
+    db.session.commit()
+
+
+def take_back_lost(toolbox: Toolbox) -> int:
+    """Jobs whose worker is gone: again while attempts are left, else failed and given back. Answers how many."""
+    now = toolbox.now()
+    lost = select(Transformation.id).where(
+        Transformation.status == Status.PROCESSING, Transformation.lease_expires_at < now
+    )
+    ids = list(db.session.scalars(lost))
+    for job_id in ids:
+        _take_back(job_id, now, Transformation.lease_expires_at < now)
+    db.session.commit()
+    if ids:
+        log.warning("jobs of lost workers taken back", extra={"count": len(ids)})
+    return len(ids)
+
+
+def _take_back(job_id: UUID, now: datetime, still: ColumnElement[bool]) -> None:
+    attempts_left = Transformation.attempts < MAX_ATTEMPTS
+    back = move_to(
+        job_id,
+        Status.PENDING,
+        still,
+        attempts_left,
+        stage=Stage.WAITING,
+        due_at=now,
+        **_NO_LEASE,
+    )
+    if not back:
+        end_badly(job_id, FailureReason.WORKER_LOST, now, still)
+
+
+def waiting(toolbox: Toolbox) -> int:
+    """How many jobs are due and unclaimed."""
+    due = select(Transformation.id).where(
+        Transformation.status == Status.PENDING, Transformation.due_at <= toolbox.now()
+    )
+    found = len(list(db.session.scalars(due.limit(1000))))
+    db.session.rollback()
+    return found
+
+
+def requeue(toolbox: Toolbox, transformation_id: UUID) -> bool:
+    """An operator's second chance for a failed job; it is free for its owner."""
+    return move_to(
+        transformation_id,
+        Status.PENDING,
+        Transformation.status == Status.FAILED,
+        stage=Stage.WAITING,
+        attempts=0,
+        due_at=toolbox.now(),
+        reservation=Reservation.RELEASED,
+        error_code=None,
+        error_message=None,
+        failure_reason=None,
+        finished_at=None,
+    )

@@ -1,0 +1,115 @@
+"""Styles: what is on offer, and how long each usually takes."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import func, select
+
+from pixshift.domain.lifecycle import Status
+from pixshift.errors import InvalidInput, NotFound
+from pixshift.extensions import db
+from pixshift.models import Transformation, TransformationType
+from pixshift.models.base import read_rows
+from pixshift.services import audit
+
+TYPICAL_SAMPLE = 100
+TYPICAL_BEFORE_ANY = 12.0  # seconds, until a style has been made a few times
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """The enabled types as one snapshot; ``version`` changes whenever a type does."""
+
+    version: str
+    types: tuple[TransformationType, ...]
+
+
+_VERSION = select(func.count(), func.max(TransformationType.updated_at), func.sum(TransformationType.position))
+_ENABLED = (
+    select(TransformationType)
+    .where(TransformationType.enabled)
+    .order_by(TransformationType.position, TransformationType.name)
+)
+_latest: dict[str, Offer] = {}  # by database: tests and commands may use several in one process
+
+
+def on_offer() -> Offer:
+    """The enabled types, read again only when one was changed (one small query tells)."""
+    database = str(db.engine.url)
+    version = "|".join(str(value) for value in read_rows(_VERSION)[0])
+    known = _latest.get(database)
+    if known is None or known.version != version:
+        types = tuple(db.session.scalars(_ENABLED))
+        for kind in types:
+            db.session.expunge(kind)
+        known = _latest[database] = Offer(version, types)
+    return known
+
+
+def find_enabled(type_id: UUID) -> TransformationType:
+    """Raises NotFound, also for a type that was switched off."""
+    found = next((kind for kind in on_offer().types if kind.id == type_id), None)
+    if found is None:
+        raise NotFound("This style is not on offer.", field="transformationTypeId")
+    return found
+
+
+def everything() -> list[TransformationType]:
+    return list(db.session.scalars(select(TransformationType).order_by(TransformationType.position)))
+
+
+def typical_seconds(type_id: UUID) -> float:
+    """The 90th percentile of this type's last runs, in seconds from start to picture."""
+    last = (
+        select(Transformation.started_at, Transformation.finished_at)
+        .where(Transformation.transformation_type_id == type_id, Transformation.status == Status.COMPLETED)
+        .order_by(Transformation.finished_at.desc())
+        .limit(TYPICAL_SAMPLE)
+    )
+    runs = sorted(
+        (row.finished_at - row.started_at).total_seconds()
+        for row in read_rows(last)
+        if row.started_at and row.finished_at
+    )
+    return runs[int(len(runs) * 0.9)] if len(runs) >= 3 else TYPICAL_BEFORE_ANY
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A type as written in a file; ``slug`` is its identity across imports."""
+
+    slug: str
+    name: str
+    description: str
+    prompt_template: str
+    enabled: bool = True
+    position: int = 100
+    model: str | None = None
+
+
+def import_all(definitions: list[Definition], actor: str) -> tuple[int, int]:
+    """Add or update types by slug in one transaction; answers how many were added and changed. Raises InvalidInput."""
+    names = [definition.name for definition in definitions]
+    if len(set(names)) != len(names):
+        raise InvalidInput("Two types in the file have the same name.", field="name")
+    known = {kind.slug: kind for kind in everything()}
+    added = changed = 0
+    for definition in definitions:
+        kind = known.get(definition.slug)
+        if kind is None:
+            kind = TransformationType(slug=definition.slug)
+            db.session.add(kind)
+            added += 1
+        elif any(getattr(kind, field) != getattr(definition, field) for field in _WRITABLE):
+            changed += 1
+        else:
+            continue
+        for field in _WRITABLE:
+            setattr(kind, field, getattr(definition, field))
+    if added or changed:
+        audit.record(actor, "IMPORT", "TRANSFORMATION_TYPE", None, {"added": added, "changed": changed})
+    db.session.commit()
+    return added, changed
+
+
+_WRITABLE = ("name", "description", "prompt_template", "enabled", "position", "model")

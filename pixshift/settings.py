@@ -1,0 +1,321 @@
+"""How PixShift is set: four YAML files and the environment, read once into one frozen, typed object.
+
+``load_settings`` is the only reader of the environment. It refuses with a ``ConfigurationError`` that lists every fault
+at once and never prints a secret's value.
+"""
+
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic.alias_generators import to_camel
+
+from pixshift.errors import ConfigurationError
+
+ROOT = Path(__file__).resolve().parent.parent
+CONFIG_FILES = ("gemini-api.yaml", "payment-gateway.yaml", "pricing-tiers.yaml", "sms-otp.yaml")
+_PLACEHOLDER = re.compile(r"\$\{(?P<name>[A-Z][A-Z0-9_]*)(?P<default>:-[^}]*)?\}")
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+def _empty_to_none(value: Any) -> Any:
+    return None if value == "" else value
+
+
+OptionalText = Annotated[str | None, BeforeValidator(_empty_to_none)]
+OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_empty_to_none)]
+HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s/]+")]
+OptionalUrl = Annotated[HttpUrl | None, BeforeValidator(_empty_to_none)]
+PhoneNumber = Annotated[str, Field(pattern=r"^\+[1-9]\d{6,14}$")]
+RedisUrl = Annotated[str, Field(pattern=r"^(rediss?|unix)://")]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+class Retry(_Section):
+    max_attempts: int = Field(ge=1, le=3)
+    backoff_multiplier: float = Field(ge=1)
+    initial_delay: int = Field(ge=0)  # milliseconds
+
+
+class Gemini(_Section):
+    api_key: OptionalSecret
+    endpoint: HttpUrl
+    api_version: str
+    model: str = Field(min_length=1)
+    timeout: int = Field(ge=1000, le=300_000)  # milliseconds
+    image_size: Literal["1K", "2K", "4K"]
+    retry: Retry
+
+
+class Stripe(_Section):
+    api_key: OptionalSecret
+    publishable_key: OptionalText
+    webhook_secret: OptionalSecret
+    api_base: OptionalUrl
+
+
+class PayPal(_Section):
+    client_id: OptionalText
+    client_secret: OptionalSecret
+    webhook_id: OptionalText
+    api_base: OptionalUrl
+    mode: Literal["sandbox", "live"]
+
+
+class PaymentGateway(_Section):
+    type: Literal["stripe", "paypal", "practice"]
+    stripe: Stripe
+    paypal: PayPal
+
+
+class FreeTier(_Section):
+    limit: int = Field(ge=0)
+
+
+class PricingTier(_Section):
+    id: str
+    name: str
+    description: str
+    currency: str = Field(pattern=r"^[A-Z]{3}$")
+    cost_per_image: Decimal | None = Field(default=None, gt=0, decimal_places=2)
+    cost_per_month: Decimal | None = Field(default=None, gt=0, decimal_places=2)
+    monthly_limit: int | None = Field(default=None, ge=1)
+
+
+class Twilio(_Section):
+    account_sid: OptionalText
+    auth_token: OptionalSecret
+    from_number: Annotated[PhoneNumber | None, BeforeValidator(_empty_to_none)]
+    api_base: HttpUrl
+    timeout: int = Field(ge=500, le=30_000)  # milliseconds
+
+
+class Otp(_Section):
+    length: int = Field(ge=6, le=8)
+    expiration_minutes: int = Field(ge=1, le=10)
+    max_attempts: int = Field(ge=1, le=5)
+    resend_seconds: int = Field(ge=0)
+
+
+class SmsLimits(_Section):
+    per_number_15_minutes: int = Field(ge=1, alias="perNumber15Minutes")
+    per_number_day: int = Field(ge=1)
+    per_address_hour: int = Field(ge=1)
+    per_block_hour: int = Field(ge=1)
+    per_country_day: int = Field(ge=1)
+    all_day: int = Field(ge=1)
+
+
+class Sms(_Section):
+    provider: Literal["twilio"]
+    twilio: Twilio
+    otp: Otp
+    regions: tuple[Annotated[str, Field(pattern=r"^[A-Z]{2}$")], ...] = Field(min_length=1)
+    limits: SmsLimits
+
+
+class Storage(_Section):
+    bucket: OptionalText
+    region: OptionalText
+    access_key_id: OptionalText
+    secret_access_key: OptionalSecret
+    endpoint: OptionalUrl
+
+
+class Settings(_Section):
+    """Everything the product can be told. Durations say their unit, secrets are ``SecretStr``."""
+
+    env: Literal["development", "test", "production"]
+    instance: Path
+    secret_key: SecretStr
+    app_url: HttpUrl
+    port: int = Field(ge=1, le=65535)
+    database_url: str = Field(pattern=r"^(postgresql(\+psycopg)?|sqlite)://")
+    redis_url: Annotated[RedisUrl | None, BeforeValidator(_empty_to_none)]
+    trusted_proxies: int = Field(ge=0, le=5)
+    web_concurrency: int = Field(ge=1, le=64)
+    worker_concurrency: int = Field(ge=1, le=512)
+    gemini: Gemini
+    gateway: PaymentGateway
+    free_tier: FreeTier
+    pricing_tiers: tuple[PricingTier, ...]
+    sms: Sms
+    storage: Storage
+
+    @property
+    def is_production(self) -> bool:
+        return self.env == "production"
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        """The database URL with the driver we ship (psycopg 3)."""
+        return re.sub(r"^postgresql://", "postgresql+psycopg://", self.database_url)
+
+    def tier(self, tier_id: str) -> PricingTier:
+        return next(tier for tier in self.pricing_tiers if tier.id == tier_id)
+
+
+def load_settings(environ: Mapping[str, str] | None = None, config_folder: Path = ROOT / "config") -> Settings:
+    """Read the YAML files and the environment; raise ConfigurationError with all faults at once."""
+    env = dict(os.environ if environ is None else environ)
+    faults: list[str] = []
+    values = _read_files(config_folder, env, faults)
+    values |= _from_environment(env)
+    _choose_gateway(values)
+    faults += _missing(env, values)
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        faults += [_describe(fault) for fault in error.errors(include_input=False, include_url=False)]
+        raise ConfigurationError(faults) from None
+    faults += _contradictions(settings, env)
+    if faults:
+        raise ConfigurationError(faults)
+    return settings
+
+
+def _read_files(folder: Path, env: Mapping[str, str], faults: list[str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name in CONFIG_FILES:
+        try:
+            content = yaml.safe_load((folder / name).read_text(encoding="utf-8"))
+        except (OSError, yaml.YAMLError) as error:
+            faults.append(f"config/{name} cannot be read: {type(error).__name__}")
+            continue
+        if not isinstance(content, dict):
+            faults.append(f"config/{name} is empty or not a mapping")
+            continue
+        values |= _fill(content, env, f"config/{name}", faults)
+    return values
+
+
+def _fill(value: Any, env: Mapping[str, str], where: str, faults: list[str]) -> Any:
+    """Put the environment into every ``${NAME}`` and ``${NAME:-default}`` below ``value``."""
+    if isinstance(value, dict):
+        return {key: _fill(item, env, f"{where}: {key}", faults) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_fill(item, env, where, faults) for item in value]
+    if not isinstance(value, str):
+        return value
+
+    def replace(match: re.Match[str]) -> str:
+        name, default = match["name"], match["default"]
+        if env.get(name):
+            return env[name]
+        if default is None:
+            faults.append(f"{name} is not set ({where})")
+            return ""
+        return default.removeprefix(":-")
+
+    return _PLACEHOLDER.sub(replace, value)
+
+
+def _from_environment(env: Mapping[str, str]) -> dict[str, Any]:
+    instance = Path(env.get("PIXSHIFT_INSTANCE") or ROOT / "instance").resolve()
+    kind = env.get("PIXSHIFT_ENV") or "development"
+    port = env.get("PORT") or "8000"
+    return {
+        "env": kind,
+        "instance": instance,
+        "port": port,
+        "secret_key": env.get("SECRET_KEY") or ("" if kind == "production" else _own_secret(instance)),
+        "app_url": (env.get("APP_URL") or f"http://127.0.0.1:{port}").rstrip("/"),
+        "database_url": env.get("DATABASE_URL") or f"sqlite:///{instance / 'pixshift.sqlite3'}",
+        "redis_url": env.get("REDIS_URL"),
+        "trusted_proxies": env.get("TRUSTED_PROXIES") or 0,
+        "web_concurrency": env.get("WEB_CONCURRENCY") or 1,
+        "worker_concurrency": env.get("WORKER_CONCURRENCY") or 4,
+        "storage": {
+            "bucket": env.get("AWS_S3_BUCKET"),
+            "region": env.get("AWS_REGION"),
+            "access_key_id": env.get("AWS_ACCESS_KEY_ID"),
+            "secret_access_key": env.get("AWS_SECRET_ACCESS_KEY"),
+            "endpoint": env.get("AWS_ENDPOINT_URL_S3"),
+        },
+    }
+
+
+def _own_secret(instance: Path) -> str:
+    """The development secret: made once, readable by its owner only."""
+    file = instance / "secret_key"
+    instance.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return file.read_text(encoding="ascii").strip()
+    with os.fdopen(descriptor, "w", encoding="ascii") as handle:
+        secret = secrets.token_urlsafe(48)
+        handle.write(secret)
+    return secret
+
+
+def _choose_gateway(values: dict[str, Any]) -> None:
+    gateway = values.get("gateway")
+    if isinstance(gateway, dict) and not gateway.get("type"):
+        has_key = bool((gateway.get("stripe") or {}).get("apiKey"))
+        values["gateway"] = gateway | {"type": "stripe" if has_key else "practice"}
+
+
+def _describe(fault: Any) -> str:
+    where = ".".join(str(part) for part in fault["loc"])
+    return f"{where}: {fault['msg']}"
+
+
+def _missing(env: Mapping[str, str], values: Mapping[str, Any]) -> list[str]:
+    """Names that must be set because another one is, or because this is production."""
+    gateway = (values.get("gateway") or {}).get("type")
+    needed: dict[str, str] = {}
+    twilio = ("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_PHONE_NUMBER")
+    if any(env.get(name) for name in twilio):
+        needed |= dict.fromkeys(twilio, "others of the Twilio account are")
+    if env.get("AWS_S3_BUCKET"):
+        needed |= dict.fromkeys(("AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "AWS_S3_BUCKET is")
+    if gateway == "stripe":
+        needed["STRIPE_API_KEY"] = "the payment gateway is stripe"
+    if gateway == "paypal":
+        needed |= dict.fromkeys(("PAYPAL_CLIENT_ID", "PAYPAL_CLIENT_SECRET"), "the payment gateway is paypal")
+    if values.get("env") == "production":
+        always = ("SECRET_KEY", "APP_URL", "DATABASE_URL", "REDIS_URL", "GEMINI_API_KEY", *twilio)
+        needed |= dict.fromkeys(always, "this is production")
+        if gateway == "stripe":
+            needed["STRIPE_WEBHOOK_SECRET"] = "this is production"
+        if gateway == "paypal":
+            needed["PAYPAL_WEBHOOK_ID"] = "this is production"
+    return [f"{name} is not set, but {reason}" for name, reason in needed.items() if not env.get(name)]
+
+
+def _contradictions(settings: Settings, env: Mapping[str, str]) -> list[str]:
+    """What each value alone cannot show."""
+    faults = []
+    if {tier.id for tier in settings.pricing_tiers} != {"basic", "premium"}:
+        faults.append("config/pricing-tiers.yaml must hold exactly the tiers basic and premium")
+    if settings.redis_url is None and settings.web_concurrency > 1:
+        faults.append("WEB_CONCURRENCY above 1 needs REDIS_URL: codes and limits live in one process without it")
+    if settings.is_production:
+        faults += _production_faults(settings, env)
+    return faults
+
+
+def _production_faults(settings: Settings, env: Mapping[str, str]) -> list[str]:
+    faults = []
+    secret = settings.secret_key.get_secret_value()
+    if secret and len(secret.encode()) < 32:
+        faults.append("SECRET_KEY is shorter than 32 bytes")
+    if settings.gateway.type == "practice":
+        faults.append("STRIPE_API_KEY or PayPal's keys must be set in production: the practice gateway charges nobody")
+    if env.get("FLASK_DEBUG", "0") not in ("", "0", "false"):
+        faults.append("FLASK_DEBUG must not be set in production")
+    address = urlsplit(settings.app_url)
+    if address.scheme != "https" and address.hostname not in _LOOPBACK:
+        faults.append("APP_URL must begin with https:// in production")
+    return faults
