@@ -25,6 +25,7 @@ class PixShiftError(Exception):
         message: str | None = None,
         *,
         field: str | None = None,
+        way_out: str | None = None,
         retryable: bool = False,
         retry_after: float | None = None,
         details: dict[str, Any] | None = None,
@@ -34,6 +35,7 @@ class PixShiftError(Exception):
         super().__init__(message or self.default_message)
         self.message = message or self.default_message
         self.field = field
+        self.way_out = way_out
         self.retryable = retryable
         self.retry_after = retry_after
         self.details: dict[str, Any] = dict(details or {})

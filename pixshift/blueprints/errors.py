@@ -79,7 +79,16 @@ def _skin(error: PixShiftError) -> Response:
             response.status_code = error.status
             return response
     template = "errors/_fragment.html" if is_fragment() else "errors/error.html"
-    return render(template, status=error.status, error=error, request_id=g.request_id)
+    response = render(
+        template,
+        message=error.message,
+        way_out=error.way_out,
+        code=error.code,
+        request_id=g.request_id,
+        status=error.status,
+    )
+    response.status_code = error.status
+    return response
 
 
 def _return_to() -> str:

@@ -40,5 +40,7 @@ def privacy() -> Response:
 def dashboard() -> Response:
     now = toolbox().now()
     latest = transformations.index(user_id(), page=1, limit=LATEST).jobs
-    jobs = [JobView.of(job, page_link, asset_url, now) for job in latest]
-    return render("pages/dashboard.html", jobs=jobs, free=free_view(), form=PhotoForm())
+    views = [JobView.of(job, page_link, asset_url, now) for job in latest]
+    running = [view for view in views if not view.is_final]
+    jobs = [view for view in views if view.is_final]
+    return render("pages/dashboard.html", jobs=jobs, running=running, free=free_view(), form=PhotoForm())

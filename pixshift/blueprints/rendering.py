@@ -24,13 +24,13 @@ def is_fragment() -> bool:
     )
 
 
-def render(template: str, block: str | None = None, status: int = 200, **context: Any) -> Response:
+def render(template: str, block: str | None = None, **context: Any) -> Response:
     """The page, or its named ``block`` alone when HTMX asked for a part; both contain the same text."""
     if block is not None and is_fragment():
         body = render_block(template, block, **context)
     else:
         body = render_template(template, **context)
-    response = make_response(body, status)
+    response = make_response(body)
     response.headers["Cache-Control"] = "no-store"
     response.vary.update(["HX-Request", "Cookie"])
     return response
@@ -82,6 +82,8 @@ def clock(moment: datetime) -> str:
 
 
 def day(value: date) -> str:
+    if isinstance(value, datetime):
+        value = value.date()
     today = toolbox().now().date()
     near = {0: "Today, ", 1: "Yesterday, "}.get((today - value).days, "")
     year = "" if value.year == today.year else f" {value.year}"

@@ -103,11 +103,9 @@ def _chooser(photo_id: UUID | None, type_id: UUID | None, error: PixShiftError |
     selected = next((kind for kind in types if kind.id == type_id), None)
     form = marked(PhotoForm(), error)
     free = free_view()
-    status = 402 if free.remaining == 0 else 200
-    return render(
+    response = render(
         "transformations/new.html",
         "chooser",
-        status,
         photo=photo,
         types=types,
         selected=selected,
@@ -115,6 +113,8 @@ def _chooser(photo_id: UUID | None, type_id: UUID | None, error: PixShiftError |
         form=form,
         error=error,
     )
+    response.status_code = 402 if free.remaining == 0 else 200
+    return response
 
 
 def _view(transformation_id: UUID) -> JobView:
