@@ -1,7 +1,7 @@
 """Everything that can go wrong, named once.
 
-One class per code of the public error contract. A service or a gateway raises; ``blueprints/errors.py`` alone says what it
-looks like outside (JSON, fragment or page). ``message`` is shown to people: short, kind, exact.
+One class per code of the public error contract. A service or a gateway raises; ``blueprints/errors.py`` alone says
+what it looks like outside (JSON, fragment or page). ``message`` is shown to people: short, kind, exact.
 """
 
 from typing import Any, ClassVar
@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 class PixShiftError(Exception):
     """Base of all expected errors.
 
-    ``code``, ``category`` and ``status`` are the wire contract; ``details`` is a small dict of plain values that is sent
-    to the caller, so it never carries secrets, SQL or paths. ``retryable`` says whether the same call may succeed later,
-    ``retry_after`` (seconds) when.
+    ``code``, ``category`` and ``status`` are the wire contract; ``details`` is a small dict of plain values that is
+    sent to the caller, so it never carries secrets, SQL or paths. ``retryable`` says whether the same call may
+    succeed later, ``retry_after`` (seconds) when.
     """
 
     code: ClassVar[str] = "INTERNAL_ERROR"
@@ -105,8 +105,8 @@ class PaymentFailed(PixShiftError):
 class TransformationFailed(PixShiftError):
     """The picture could not be made.
 
-    ``reason`` is an internal word of ``domain.lifecycle.FailureReason``; ``usage`` is what the model reported it consumed
-    (``gateways.ports.Usage``), because a refusal is paid for as well.
+    ``reason`` is an internal word of ``domain.failures.FailureReason``; ``usage`` is what the model reported it
+    consumed (``gateways.ports.Usage``), because a refusal is paid for as well.
     """
 
     code, category, status = "TRANSFORMATION_FAILED", "API", 500

@@ -17,7 +17,10 @@ _QUIET = {
 
 
 def configure(settings: Settings) -> None:
-    """Send every logger of this process to stderr. ``extra`` fields become keys; newlines are escaped by the renderer."""
+    """Send every logger of this process to stderr.
+
+    ``extra`` fields become keys; newlines are escaped by the renderer.
+    """
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,

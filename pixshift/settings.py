@@ -14,24 +14,35 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
+from pixshift import settings_faults
 from pixshift.errors import ConfigurationError
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG_FILES = ("gemini-api.yaml", "payment-gateway.yaml", "pricing-tiers.yaml", "sms-otp.yaml")
 _PLACEHOLDER = re.compile(r"\$\{(?P<name>[A-Z][A-Z0-9_]*)(?P<default>:-[^}]*)?\}")
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 def _empty_to_none(value: Any) -> Any:
     return None if value == "" else value
 
 
+def _readable_url(value: str) -> str:
+    try:
+        host = urlsplit(value).hostname
+    except ValueError:
+        host = None
+    if not host:
+        raise PydanticCustomError("url", "this is not an address")
+    return value
+
+
 OptionalText = Annotated[str | None, BeforeValidator(_empty_to_none)]
 OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_empty_to_none)]
-HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s/]+")]
+HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s/]+"), AfterValidator(_readable_url)]
 OptionalUrl = Annotated[HttpUrl | None, BeforeValidator(_empty_to_none)]
 PhoneNumber = Annotated[str, Field(pattern=r"^\+[1-9]\d{6,14}$")]
 RedisUrl = Annotated[str, Field(pattern=r"^(rediss?|unix)://")]
@@ -139,6 +150,7 @@ class Settings(_Section):
     instance: Path
     secret_key: SecretStr
     app_url: HttpUrl
+    host: str = Field(pattern=r"^\S+$")
     port: int = Field(ge=1, le=65535)
     database_url: str = Field(pattern=r"^(postgresql(\+psycopg)?|sqlite)://")
     redis_url: Annotated[RedisUrl | None, BeforeValidator(_empty_to_none)]
@@ -169,51 +181,66 @@ def load_settings(environ: Mapping[str, str] | None = None, config_folder: Path 
     """Read the YAML files and the environment; raise ConfigurationError with all faults at once."""
     env = dict(os.environ if environ is None else environ)
     faults: list[str] = []
-    values = _read_files(config_folder, env, faults)
+    sources = dict(settings_faults.SOURCES)
+    values = _read_files(config_folder, env, faults, sources)
     values |= _from_environment(env)
     _choose_gateway(values)
-    faults += _missing(env, values)
+    faults += settings_faults.missing(env, values)
+    faults += settings_faults.contradictions(env, values)
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
-        faults += [_describe(fault) for fault in error.errors(include_input=False, include_url=False)]
-        raise ConfigurationError(faults) from None
-    faults += _contradictions(settings, env)
+        wrong = error.errors(include_input=False, include_url=False)
+        faults += [settings_faults.describe(fault["loc"], fault["msg"], sources) for fault in wrong]
     if faults:
         raise ConfigurationError(faults)
     return settings
 
 
-def _read_files(folder: Path, env: Mapping[str, str], faults: list[str]) -> dict[str, Any]:
+def _read_files(
+    folder: Path, env: Mapping[str, str], faults: list[str], sources: settings_faults.Sources
+) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name in CONFIG_FILES:
         try:
             content = yaml.safe_load((folder / name).read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError) as error:
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             faults.append(f"config/{name} cannot be read: {type(error).__name__}")
             continue
         if not isinstance(content, dict):
             faults.append(f"config/{name} is empty or not a mapping")
             continue
-        values |= _fill(content, env, f"config/{name}", faults)
+        for key, value in content.items():
+            sources[(key,)] = f"{key} in config/{name}"
+            values[key] = _fill(value, env, (key,), faults, sources)
     return values
 
 
-def _fill(value: Any, env: Mapping[str, str], where: str, faults: list[str]) -> Any:
-    """Put the environment into every ``${NAME}`` and ``${NAME:-default}`` below ``value``."""
+def _fill(
+    value: Any,
+    env: Mapping[str, str],
+    where: settings_faults.Place,
+    faults: list[str],
+    sources: settings_faults.Sources,
+) -> Any:
+    """Put the environment into every ``${NAME}`` and ``${NAME:-default}`` below ``value``.
+
+    Note which names those are.
+    """
     if isinstance(value, dict):
-        return {key: _fill(item, env, f"{where}: {key}", faults) for key, item in value.items()}
+        return {key: _fill(item, env, (*where, key), faults, sources) for key, item in value.items()}
     if isinstance(value, list):
-        return [_fill(item, env, where, faults) for item in value]
+        return [_fill(item, env, (*where, number), faults, sources) for number, item in enumerate(value)]
     if not isinstance(value, str):
         return value
 
     def replace(match: re.Match[str]) -> str:
         name, default = match["name"], match["default"]
+        sources[where] = name
         if env.get(name):
             return env[name]
         if default is None:
-            faults.append(f"{name} is not set ({where})")
+            faults.append(f"{name} is not set, but {settings_faults.place(where, {**sources, where: ''})} asks for it")
             return ""
         return default.removeprefix(":-")
 
@@ -227,6 +254,7 @@ def _from_environment(env: Mapping[str, str]) -> dict[str, Any]:
     return {
         "env": kind,
         "instance": instance,
+        "host": env.get("HOST") or "127.0.0.1",
         "port": port,
         "secret_key": env.get("SECRET_KEY") or ("" if kind == "production" else _own_secret(instance)),
         "app_url": (env.get("APP_URL") or f"http://127.0.0.1:{port}").rstrip("/"),
@@ -264,58 +292,3 @@ def _choose_gateway(values: dict[str, Any]) -> None:
     if isinstance(gateway, dict) and not gateway.get("type"):
         has_key = bool((gateway.get("stripe") or {}).get("apiKey"))
         values["gateway"] = gateway | {"type": "stripe" if has_key else "practice"}
-
-
-def _describe(fault: Any) -> str:
-    where = ".".join(str(part) for part in fault["loc"])
-    return f"{where}: {fault['msg']}"
-
-
-def _missing(env: Mapping[str, str], values: Mapping[str, Any]) -> list[str]:
-    """Names that must be set because another one is, or because this is production."""
-    gateway = (values.get("gateway") or {}).get("type")
-    needed: dict[str, str] = {}
-    twilio = ("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_PHONE_NUMBER")
-    if any(env.get(name) for name in twilio):
-        needed |= dict.fromkeys(twilio, "others of the Twilio account are")
-    if env.get("AWS_S3_BUCKET"):
-        needed |= dict.fromkeys(("AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "AWS_S3_BUCKET is")
-    if gateway == "stripe":
-        needed["STRIPE_API_KEY"] = "the payment gateway is stripe"
-    if gateway == "paypal":
-        needed |= dict.fromkeys(("PAYPAL_CLIENT_ID", "PAYPAL_CLIENT_SECRET"), "the payment gateway is paypal")
-    if values.get("env") == "production":
-        always = ("SECRET_KEY", "APP_URL", "DATABASE_URL", "REDIS_URL", "GEMINI_API_KEY", *twilio)
-        needed |= dict.fromkeys(always, "this is production")
-        if gateway == "stripe":
-            needed["STRIPE_WEBHOOK_SECRET"] = "this is production"
-        if gateway == "paypal":
-            needed["PAYPAL_WEBHOOK_ID"] = "this is production"
-    return [f"{name} is not set, but {reason}" for name, reason in needed.items() if not env.get(name)]
-
-
-def _contradictions(settings: Settings, env: Mapping[str, str]) -> list[str]:
-    """What each value alone cannot show."""
-    faults = []
-    if {tier.id for tier in settings.pricing_tiers} != {"basic", "premium"}:
-        faults.append("config/pricing-tiers.yaml must hold exactly the tiers basic and premium")
-    if settings.redis_url is None and settings.web_concurrency > 1:
-        faults.append("WEB_CONCURRENCY above 1 needs REDIS_URL: codes and limits live in one process without it")
-    if settings.is_production:
-        faults += _production_faults(settings, env)
-    return faults
-
-
-def _production_faults(settings: Settings, env: Mapping[str, str]) -> list[str]:
-    faults = []
-    secret = settings.secret_key.get_secret_value()
-    if secret and len(secret.encode()) < 32:
-        faults.append("SECRET_KEY is shorter than 32 bytes")
-    if settings.gateway.type == "practice":
-        faults.append("STRIPE_API_KEY or PayPal's keys must be set in production: the practice gateway charges nobody")
-    if env.get("FLASK_DEBUG", "0") not in ("", "0", "false"):
-        faults.append("FLASK_DEBUG must not be set in production")
-    address = urlsplit(settings.app_url)
-    if address.scheme != "https" and address.hostname not in _LOOPBACK:
-        faults.append("APP_URL must begin with https:// in production")
-    return faults

@@ -52,7 +52,10 @@ def load(root: Path = ROOT) -> dict[str, Asset]:
 
 
 def register(app: Flask) -> None:
-    """Add the public route ``assets.file`` and the Jinja global ``static_url(path)``; raises KeyError for an unknown path."""
+    """Add the public route ``assets.file`` and the Jinja global ``static_url(path)``.
+
+    Raises KeyError for an unknown path.
+    """
     assets = load()
 
     def static_url(path: str) -> str:

@@ -52,7 +52,10 @@ def leave_for(url: str) -> Response:
 
 
 def on_error(again: Retry) -> None:
-    """Should this request fail for a reason the person can mend, answer with ``again(error)``: the form, filled and marked."""
+    """Should this request fail for a reason the person can mend, answer with ``again(error)``.
+
+    The form, filled and marked.
+    """
     g.on_error = again
 
 

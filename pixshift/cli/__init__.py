@@ -1,4 +1,7 @@
-"""What operators type. One file a noun; a mistake of theirs is one line on stderr and exit status 1, never a traceback."""
+"""What operators type.
+
+One file a noun; a mistake of theirs is one line on stderr and exit status 1, never a traceback.
+"""
 
 from flask import Flask
 

@@ -1,6 +1,5 @@
 """flask up, worker, doctor: run it, and find out why it does not run."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -26,22 +25,26 @@ STOP_SECONDS = 35
 def up() -> None:
     """Migrate, seed, then run web and worker together; Ctrl-C or SIGTERM stops both."""
     settings = toolbox().settings
-    upgrade()
-    seed()
+    with current_app.app_context():  # its end gives the database back, which the children need
+        upgrade()
+        seed()
     commands = [_web_command(settings), [sys.executable, "-m", "flask", "--app", "wsgi", "worker"]]
     sys.exit(_run_together(commands, settings))
 
 
 def _web_command(settings: Settings) -> list[str]:
     return [
-        sys.executable, "-m", "granian", "--interface", "wsgi", "--host", os.environ.get("HOST", "127.0.0.1"),
+        sys.executable, "-m", "granian", "--interface", "wsgi", "--host", settings.host,
         "--port", str(settings.port), "--workers", str(settings.web_concurrency),
         "--blocking-threads", str(WEB_THREADS), "--no-ws", "--workers-kill-timeout", "20", "wsgi:app",
     ]  # fmt: skip
 
 
 def _run_together(commands: list[list[str]], settings: Settings) -> int:
-    """Start all; when one ends or we are told to stop, stop the others. Exit status 0 only for a stop that was asked for."""
+    """Start all.
+
+    When one ends or we are told to stop, stop the others. Exit status 0 only for a stop that was asked for.
+    """
     stopping = threading.Event()
     asked: list[int] = []
 

@@ -62,7 +62,10 @@ def may_move(old: Status, new: Status) -> bool:
 
 
 def retry_delay(attempt: int, initial_seconds: float, multiplier: float, jitter: float, asked: float | None) -> float:
-    """Seconds before attempt ``attempt + 1``: full jitter (``jitter`` in 0..1) on an exponential, never less than the vendor asked."""
+    """Seconds before attempt ``attempt + 1``.
+
+    Full jitter (``jitter`` in 0..1) on an exponential, never less than the vendor asked.
+    """
     backoff = initial_seconds * multiplier ** (attempt - 1)
     return max(asked or 0.0, jitter * backoff)
 

@@ -64,7 +64,7 @@ class GeminiImageEditor:
             names = self._loop.run(_model_names(client), min(self._seconds, _CHECK_SECONDS))
         except Exception as error:
             raise _unusable(_failure(error)) from None
-        if self._settings.model not in names:
+        if self._settings.model.removeprefix("models/") not in names:
             offered = ", ".join(sorted(name for name in names if "image" in name or "banana" in name)) or "none"
             raise ExternalServiceError(f"Gemini does not offer {self._settings.model}. Image models: {offered}.")
         return f"Gemini offers {self._settings.model}"

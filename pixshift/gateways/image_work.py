@@ -14,12 +14,19 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 _QUALITY = 90
 _HEADER_BYTES = 4096
 _LOADERS = {"JPEG": "jpegload_buffer", "PNG": "pngload_buffer", "WEBP": "webpload_buffer"}
 _CLASSES = {"JPEG": "VipsForeignLoadJpeg", "PNG": "VipsForeignLoadPng", "WEBP": "VipsForeignLoadWebp"}
+
+
+# What libjpeg says when coded pixels are missing or wrong. "Extraneous bytes", which some cameras leave, lose nothing.
+_LOST_PIXELS = ("remature end", "bad Huffman code", "instead of RST")
+
+_Answer = tuple[dict[str, Any], bytes]
 
 
 class PeerGone(Exception):
@@ -36,7 +43,7 @@ def send(channel: socket.socket, header: dict[str, Any], payload: bytes = b"") -
         raise PeerGone from error
 
 
-def receive(channel: socket.socket) -> tuple[dict[str, Any], bytes]:
+def receive(channel: socket.socket) -> _Answer:
     """The next message; raises PeerGone, or TimeoutError after the socket's timeout."""
     header = json.loads(_exactly(channel, _HEADER_BYTES))
     return header, _exactly(channel, header["size"])
@@ -60,34 +67,56 @@ def _exactly(channel: socket.socket, size: int) -> bytes:
 # --- the work -------------------------------------------------------------------------------------------------------
 
 
-def normalise(job: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
+def normalise(job: dict[str, Any], data: bytes) -> _Answer:
     """An upright sRGB JPEG of ≤ ``side`` px without metadata; raises ValueError when the file is not as announced."""
     side = job["side"]
     longest = max(job["width"], job["height"])
-    image = _load(job, data, **_shrink_on_load(job["format"], longest, side))
-    image = image.thumbnail_image(side, height=side, size="down")
-    image = _to_srgb(image)
-    if image.hasalpha():
-        image = image.flatten(background=[255, 255, 255])
-    payload = image.jpegsave_buffer(Q=_QUALITY, keep="none", subsample_mode="on")
-    return {"width": image.width, "height": image.height}, payload
+    shrink = _shrink_on_load(job["format"], longest, side)
+
+    def encode(fail_on: str) -> _Answer:
+        image = _load(job, data, fail_on=fail_on, **shrink).thumbnail_image(side, height=side, size="down")
+        image = _to_srgb(image)
+        if image.hasalpha():
+            image = image.flatten(background=[255, 255, 255])
+        payload = image.jpegsave_buffer(Q=_QUALITY, keep="none", subsample_mode="on")
+        return {"width": image.width, "height": image.height}, payload
+
+    return _strictly(encode, job["format"])
 
 
-def verify(job: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
+def verify(job: dict[str, Any], data: bytes) -> _Answer:
     """Decode every pixel and keep none."""
-    image = _load(job, data)
-    image.avg()
-    return {"width": image.width, "height": image.height}, b""
+
+    def decode(fail_on: str) -> _Answer:
+        image = _load(job, data, fail_on=fail_on)
+        image.avg()
+        return {"width": image.width, "height": image.height}, b""
+
+    return _strictly(decode, job["format"])
 
 
-def _load(job: dict[str, Any], data: bytes, **options: Any) -> Any:
+def _strictly(work: Callable[[str], _Answer], kind: str) -> _Answer:
+    """Refuse a JPEG whose pixels are lost, though its decoder would paint the rest grey; other warnings are harmless."""
+    import pyvips
+
+    if kind != "JPEG":
+        return work("error")
+    try:
+        return work("warning")
+    except pyvips.Error as error:
+        if any(words in str(error) for words in _LOST_PIXELS):
+            raise
+        return work("error")
+
+
+def _load(job: dict[str, Any], data: bytes, fail_on: str, **options: Any) -> Any:
     import pyvips
 
     loader = getattr(pyvips.Image, _LOADERS[job["format"]])
-    as_stored = loader(data, access="sequential", fail_on="error")  # reads the header, decodes nothing yet
+    as_stored = loader(data, access="sequential", fail_on=fail_on)  # reads the header, decodes nothing yet
     if (as_stored.width, as_stored.height) != (job["width"], job["height"]):
         raise ValueError("the decoder sees other sides than the header said")
-    return loader(data, access="sequential", fail_on="error", **options) if options else as_stored
+    return loader(data, access="sequential", fail_on=fail_on, **options) if options else as_stored
 
 
 def _shrink_on_load(kind: str, longest: int, side: int) -> dict[str, Any]:
@@ -130,7 +159,7 @@ def main(descriptor: int, memory_bytes: int, seconds: float) -> None:
         del data
 
 
-def _answer(job: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
+def _answer(job: dict[str, Any], data: bytes) -> _Answer:
     import pyvips
 
     try:

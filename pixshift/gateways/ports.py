@@ -99,9 +99,10 @@ class VerifiedImage:
 
 class ImageDecoder(Protocol):
     def inspect(self, data: bytes, name: str = "Your photo") -> ImageFacts:
-        """Cheap refusals before any decoding: bytes, type by content, sides, pixels, frames, structure; in process, a few ms.
+        """Cheap refusals before any decoding, in process, a few ms: bytes, type by content, sides, frames, structure.
 
-        Raises FileTooLarge, InvalidFileType or InvalidInput; the message names the file, its figure, the limit and the way out.
+        Raises FileTooLarge, InvalidFileType or InvalidInput; the message names the file, its figure, the limit and
+        the way out.
         """
         ...
 
@@ -111,7 +112,10 @@ class ImageDecoder(Protocol):
         ...
 
     def verify(self, data: bytes) -> VerifiedImage:
-        """Decode a model's answer in full in a helper process (JPEG, PNG or WebP, ≤ 50 megapixels). Raises InvalidInput."""
+        """Decode a model's answer in full in a helper process (JPEG, PNG or WebP, ≤ 50 megapixels).
+
+        Raises InvalidInput.
+        """
         ...
 
     def close(self) -> None: ...
@@ -122,7 +126,10 @@ class ImageDecoder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """An open object: its size in bytes and its content in chunks. ``close`` must be called when it is not read to the end."""
+    """An open object.
+
+    Its size in bytes and its content in chunks. ``close`` must be called when it is not read to the end.
+    """
 
     size: int
     body: BinaryIO
@@ -176,7 +183,10 @@ class ImageStorage(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SentSms:
-    """``message_id`` is the vendor's; ``shown_text`` is set by the development twin only, which shows the text in the page."""
+    """``message_id`` is the vendor's.
+
+    ``shown_text`` is set by the development twin only, which shows the text in the page.
+    """
 
     message_id: str
     shown_text: str | None = None
@@ -225,13 +235,19 @@ class OtpStore(Protocol):
         ...
 
     def attempt(self, key: str, digest: str, max_tries: int) -> OtpTry:
-        """Count one try and judge it, in one step; a right code is used up, so of many parallel right tries one wins."""
+        """Count one try and judge it, in one step.
+
+        A right code is used up, so of many parallel right tries one wins.
+        """
         ...
 
     def discard(self, key: str) -> None: ...
 
     def take(self, windows: list[Window]) -> float:
-        """Count one hit in every window, or in none: 0.0 when all allow it, else seconds until the fullest one allows it."""
+        """Count one hit in every window, or in none.
+
+        0.0 when all allow it, else seconds until the fullest one allows it.
+        """
         ...
 
 
@@ -278,7 +294,10 @@ class JobQueue(Protocol):
     """A nudge, not a truth: the row in the database is the job, a lost nudge is made good by the sweeper."""
 
     def nudge(self, delay_seconds: float = 0) -> None:
-        """Ask a worker to claim the fairest due row. Never raises: a queue that is away is logged and swept up later."""
+        """Ask a worker to claim the fairest due row.
+
+        Never raises: a queue that is away is logged and swept up later.
+        """
         ...
 
     def pending(self) -> int:

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
-    Plane = NDArray[np.float32]
+    Plane = NDArray[Any]  # of float32
 
 _SEED = 1976  # every picture comes out the same each time
 
@@ -61,13 +60,13 @@ def blur(values: Plane, radius: float) -> Plane:
 def _running_mean(values: Plane, size: int, axis: int) -> Plane:
     import numpy as np
 
-    pad = [(0, 0)] * values.ndim
+    pad = [(0, 0), (0, 0)]
     pad[axis] = (size + 1, size)
     sums = np.cumsum(np.pad(values, pad, mode="edge"), axis=axis, dtype=np.float32)
-    window, length = 2 * size + 1, values.shape[axis]
-    after = np.take(sums, range(window, window + length), axis) if axis else sums[window : window + length]
-    before = np.take(sums, range(length), axis) if axis else sums[:length]
-    return (after - before) / window
+    window = 2 * size + 1
+    difference = sums[window:] - sums[:-window] if axis == 0 else sums[:, window:] - sums[:, :-window]
+    difference /= window
+    return difference
 
 
 def step(values: Plane, low: float, high: float) -> Plane:
@@ -79,7 +78,7 @@ def step(values: Plane, low: float, high: float) -> Plane:
 
 
 def even_tones(values: Plane, local: float = 0.5, middle: float = 0.5) -> Plane:
-    """Use the whole range, lift what lies in the dark, and bring out detail (``local`` 0 to 1), so that night works too."""
+    """Use the whole range, lift the dark so that night works too, bring out detail by ``local`` (0 to 1)."""
     import numpy as np
 
     low, high = (float(edge) for edge in np.percentile(values[::4, ::4], (0.5, 99.5)))
@@ -92,12 +91,13 @@ def even_tones(values: Plane, local: float = 0.5, middle: float = 0.5) -> Plane:
 
 
 def flow(values: Plane, radius: float) -> tuple[Plane, Plane]:
-    """Along which direction forms run: unit vectors (x, y) across the strongest change in brightness nearby."""
+    """Along which direction forms run, as unit vectors (x, y); where there are none, nearly level."""
     import numpy as np
 
     dy, dx = np.gradient(blur(values, 1.5))
     xx, yy, xy = (blur(part, radius) for part in (dx * dx, dy * dy, dx * dy))
-    angle = 0.5 * np.arctan2(2 * xy, xx - yy) + np.float32(np.pi / 2)
+    level = np.float32(1e-5)  # what a quiet sky has: its grain shall not decide
+    angle = 0.5 * np.arctan2(2 * xy + level * 0.4, xx - yy - level) + np.float32(np.pi / 2)
     return np.cos(angle), np.sin(angle)
 
 

@@ -12,7 +12,10 @@ from pixshift.models.base import Base, Key, UtcDateTime, utcnow
 
 
 class AdminAction(Base):
-    """One act. ``actor`` says who in words (``cli``, ``admin``); ``details`` hold ids and values, never personal data."""
+    """One act.
+
+    ``actor`` says who in words (``cli``, ``admin``); ``details`` hold ids and values, never personal data.
+    """
 
     __tablename__ = "admin_actions"
     __table_args__ = (

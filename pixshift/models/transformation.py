@@ -12,7 +12,10 @@ from pixshift.models.user import User
 
 
 class TransformationType(Base):
-    """A style. ``slug`` names its thumbnail, its downloads and its preview filter; ``model`` overrides the configured one."""
+    """A style.
+
+    ``slug`` names its thumbnail, its downloads and its preview filter; ``model`` overrides the configured one.
+    """
 
     __tablename__ = "transformation_types"
     __table_args__ = (CheckConstraint("enabled IN (true, false)", name="enabled_is_boolean"), Index(None, "enabled"))
@@ -59,8 +62,8 @@ class Upload(Base):
 class Transformation(Base):
     """A job and, once COMPLETED, its picture. The row is the truth; a message in the queue is only a nudge.
 
-    ``original_image_url`` and ``transformed_image_url`` hold storage keys, which nobody outside ever sees. A worker owns
-    the job while ``lease_token`` is its own and ``lease_expires_at`` lies ahead.
+    ``original_image_url`` and ``transformed_image_url`` hold storage keys, which nobody outside ever sees. A worker
+    owns the job while ``lease_token`` is its own and ``lease_expires_at`` lies ahead.
     """
 
     __tablename__ = "transformations"

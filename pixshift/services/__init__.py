@@ -1,1 +1,4 @@
-"""What we do: one module a noun, one function a use case. Each commits once at its end and nudges the queue after that."""
+"""What we do.
+
+One module a noun, one function a use case. Each commits once at its end and nudges the queue after that.
+"""

@@ -41,8 +41,8 @@ class SignedIn:
 def request_code(toolbox: Toolbox, *, phone: str, flow: str, address: str) -> CodeSent:
     """Send a code to a number, bound to the browser ``flow``; no person is looked up, known or unknown is the same.
 
-    Raises InvalidInput (field ``phone``), RateLimitExceeded (``retry_after``) or ExternalServiceError; a code that could not
-    be sent is not usable.
+    Raises InvalidInput (field ``phone``), RateLimitExceeded (``retry_after``) or ExternalServiceError; a code that
+    could not be sent is not usable.
     """
     settings = toolbox.settings.sms
     number = otp.parse_phone(phone, settings.regions)

@@ -75,7 +75,7 @@ def _owned(job: ClaimedJob) -> ColumnElement[bool]:
 
 
 def _is_checking(toolbox: Toolbox, job: ClaimedJob, key: str) -> bool:
-    """Show the next stage and write down where the picture will be, so that a killed worker leaves no unknown object."""
+    """Show the next stage, and write down where the picture will be: a killed worker leaves no unknown object."""
     shown = change(update(Transformation).where(Transformation.id == job.id, _owned(job)).values(stage=Stage.CHECKING))
     change(update(Attempt).where(Attempt.id == job.attempt_id).values(storage_key=key))
     db.session.commit()

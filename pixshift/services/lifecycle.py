@@ -13,8 +13,8 @@ from pixshift.models.base import change
 def move_to(transformation_id: UUID, new: Status, *only_if: ColumnElement[bool], **values: Any) -> bool:
     """Move one job in a single conditional UPDATE of the current transaction.
 
-    False when it is not (or no longer) in a status from which ``new`` may be reached, or when ``only_if`` does not hold:
-    somebody else was first, and nothing was written.
+    False when it is not (or no longer) in a status from which ``new`` may be reached, or when ``only_if`` does not
+    hold: somebody else was first, and nothing was written.
     """
     allowed = [old for old, targets in MOVES.items() if new in targets]
     moved = change(

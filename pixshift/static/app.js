@@ -16,7 +16,7 @@ on('change', async (field) => {
   const image = one('img', form), bar = one('progress', form), words = form.dataset
   const say = (text) => {
     const wrong = one('.wrong', form)
-    one('span', wrong).textContent = text.replace('{name}', file.name).replace('{size}', +(file.size / 1048576).toFixed(1) + ' MB').replace('{sides}', sides.join(' × '))
+    one('span', wrong).textContent = text.replace('{name}', file.name).replace('{size}', Math.ceil(file.size / 104857.6) / 10 + ' MB').replace('{sides}', sides.join(' × '))
     wrong.hidden = !text
     if (image.hidden = bar.hidden = !!text) field.value = ''
   }
