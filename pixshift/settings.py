@@ -187,12 +187,13 @@ def load_settings(environ: Mapping[str, str] | None = None, config_folder: Path 
     _choose_gateway(values)
     faults += settings_faults.missing(env, values)
     faults += settings_faults.contradictions(env, values)
+    settings = None
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
         wrong = error.errors(include_input=False, include_url=False)
         faults += [settings_faults.describe(fault["loc"], fault["msg"], sources) for fault in wrong]
-    if faults:
+    if settings is None or faults:
         raise ConfigurationError(faults)
     return settings
 

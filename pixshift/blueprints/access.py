@@ -3,7 +3,8 @@
 from enum import Enum
 from typing import Any
 
-from flask import Flask, Request, current_app, g, request
+import structlog
+from flask import Flask, Request, Response, current_app, g, request
 from flask_login import UserMixin, current_user
 
 from pixshift.blueprints.helpers import toolbox
@@ -84,6 +85,8 @@ class SignedIn(UserMixin):
 def init_app(app: Flask) -> None:
     login_manager.init_app(app)
     login_manager.session_protection = None  # the session is ours; Flask's cookie holds only what a step needs
+    # We set no such cookie; Flask-Login would ask for nothing else once another program on this host left one.
+    app.config["REMEMBER_COOKIE_NAME"] = "pixshift-remembers-nobody"
     csrf.init_app(app)
     app.before_request(guard)
 
@@ -98,6 +101,12 @@ def canonical(endpoint: str) -> str:
 
 def session_cookie_name() -> str:
     return "__Host-session" if toolbox().settings.is_production else "session"
+
+
+def forget_cookie(response: Response) -> None:
+    """Take the login out of this browser; a browser drops a ``__Host-`` cookie only when told with Secure."""
+    secure = toolbox().settings.is_production
+    response.delete_cookie(session_cookie_name(), path="/", secure=secure, httponly=True, samesite="Lax")
 
 
 def guard() -> None:
@@ -136,10 +145,12 @@ def _load(incoming: Request) -> SignedIn | None:
         return None
     try:
         is_poll = canonical(incoming.endpoint or "") in POLLS
-        return SignedIn(sessions.resolve(toolbox(), token, is_poll=is_poll))
+        who = sessions.resolve(toolbox(), token, is_poll=is_poll)
     except PixShiftError as error:
         g.auth_error = error
         return None
+    structlog.contextvars.bind_contextvars(user_id=str(who.user_id))
+    return SignedIn(who)
 
 
 def _token(incoming: Request) -> str | None:

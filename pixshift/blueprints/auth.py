@@ -62,8 +62,11 @@ def logout() -> Response:
 
 
 def welcome(response: Response, token: str) -> Response:
-    """Hand out the new session; nothing of the anonymous one is kept."""
+    """Hand out the new session; of the anonymous one only the CSRF secret stays, for forms open in other tabs."""
+    secret = session.get("csrf_token")
     session.clear()
+    if secret:
+        session["csrf_token"] = secret
     tools = toolbox()
     response.set_cookie(
         access.session_cookie_name(),
@@ -79,8 +82,7 @@ def welcome(response: Response, token: str) -> Response:
 
 def farewell(response: Response) -> Response:
     session.clear()
-    secure = toolbox().settings.is_production
-    response.delete_cookie(access.session_cookie_name(), path="/", secure=secure, httponly=True, samesite="Lax")
+    access.forget_cookie(response)
     return response
 
 

@@ -43,8 +43,8 @@ def answer(error: PixShiftError) -> Response:
     response = _skin(error)
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
-    if isinstance(error, AuthExpired | AuthInvalid) and g.get("auth_error") is error:
-        response.delete_cookie(access.session_cookie_name(), path="/")
+    if g.get("auth_error") is error and not g.get("is_bearer"):
+        access.forget_cookie(response)
     return response
 
 

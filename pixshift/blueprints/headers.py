@@ -1,5 +1,6 @@
 """What every answer says to the browser, and every request's id."""
 
+import logging
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
@@ -9,6 +10,7 @@ from flask import Flask, Response, g, request
 from pixshift.errors import InvalidInput
 from pixshift.settings import Settings
 
+log = logging.getLogger(__name__)
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
     "manifest-src 'self'; form-action {form_action}; frame-ancestors 'none'; base-uri 'none'"
@@ -42,7 +44,14 @@ def init_app(app: Flask, settings: Settings) -> None:
         for name, value in headers.items():
             response.headers.setdefault(name, value)
         response.headers["X-Request-ID"] = g.get("request_id", "")
+        _log(response)
         return response
+
+
+def _log(response: Response) -> None:
+    """A line for every change and every refusal; paths only, because queries carry signatures."""
+    if request.method not in ("GET", "HEAD") or response.status_code >= 400:
+        log.info("request", extra={"method": request.method, "path": request.path, "status": response.status_code})
 
 
 def _request_id(settings: Settings) -> str:

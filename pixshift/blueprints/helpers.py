@@ -6,6 +6,7 @@ from uuid import UUID
 
 from flask import current_app, request, session
 from flask_login import current_user
+from werkzeug.exceptions import BadRequest
 
 from pixshift.errors import InvalidInput
 from pixshift.services.sessions import Caller
@@ -57,7 +58,9 @@ def json_body() -> Any:
     if not request.is_json:
         raise InvalidInput("Send JSON, with Content-Type: application/json.", field="body")
     try:
-        return request.get_json(silent=False)
+        return request.get_json()
+    except BadRequest:
+        raise InvalidInput("The body is not valid JSON.", field="body") from None
     except RecursionError:
         raise InvalidInput("The JSON is nested too deeply.", field="body") from None
 

@@ -1,9 +1,13 @@
 """flask up, worker, doctor: run it, and find out why it does not run."""
 
+import errno
+import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import click
 from flask import current_app
@@ -17,6 +21,7 @@ from pixshift.settings import ROOT, Settings
 
 WEB_THREADS = 256  # slow uploads hold a thread each; a status poll must still find one
 STOP_SECONDS = 35
+_SIGNAL_AT_PARENTS_DEATH, _ADOPT_ORPHANS = 1, 36  # of linux/prctl.h
 
 
 @click.command()
@@ -25,11 +30,24 @@ STOP_SECONDS = 35
 def up() -> None:
     """Migrate, seed, then run web and worker together; Ctrl-C or SIGTERM stops both."""
     settings = toolbox().settings
+    _require_free(settings.host, settings.port)
     with current_app.app_context():  # its end gives the database back, which the children need
         upgrade()
         seed()
     commands = [_web_command(settings), [sys.executable, "-m", "flask", "--app", "wsgi", "worker"]]
     sys.exit(_run_together(commands, settings))
+
+
+def _require_free(host: str, port: int) -> None:
+    """Say so before anything is started: the web server's own words for it are a traceback."""
+    try:
+        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            message = f"Port {port} is in use. Stop what listens there, or set PORT to another number."
+        else:
+            message = f"Cannot listen at {host}, port {port}: {error.strerror or error}."
+        raise click.ClickException(message) from None
 
 
 def _web_command(settings: Settings) -> list[str]:
@@ -54,7 +72,11 @@ def _run_together(commands: list[list[str]], settings: Settings) -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
-    children = [subprocess.Popen(command, cwd=ROOT, preexec_fn=_die_with_parent) for command in commands]
+    _control(_ADOPT_ORPHANS, 1)
+    children = [
+        subprocess.Popen(command, cwd=ROOT, preexec_fn=_die_with_parent)  # noqa: PLW1509 - no other thread runs here
+        for command in commands
+    ]
     click.echo(f"PixShift is at {settings.app_url} - Ctrl-C stops it.", err=True)
     while not stopping.wait(0.2):
         if any(child.poll() is not None for child in children):
@@ -64,6 +86,7 @@ def _run_together(commands: list[list[str]], settings: Settings) -> int:
             child.send_signal(signal.SIGTERM)
     for child in children:
         _wait_or_kill(child)
+    _end_orphans()
     return 0 if asked else 1
 
 
@@ -76,12 +99,24 @@ def _wait_or_kill(child: subprocess.Popen[bytes]) -> None:
 
 
 def _die_with_parent() -> None:
-    """In the child: end when the parent is killed, so that no orphan keeps the port or takes jobs (Linux only)."""
+    """In the child: end when the parent is killed, so that no orphan keeps the port or takes jobs."""
+    _control(_SIGNAL_AT_PARENTS_DEATH, signal.SIGTERM)
+
+
+def _end_orphans() -> None:
+    """What a child that was killed left behind: a web server's own process would keep the port for ever."""
+    children = Path(f"/proc/self/task/{os.getpid()}/children")
+    for pid in map(int, children.read_text().split() if children.exists() else []):
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def _control(option: int, value: int) -> None:
+    """prctl(2): Linux only, elsewhere nothing is done."""
     if sys.platform == "linux":
         import ctypes
 
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
 @click.command()

@@ -74,7 +74,7 @@ def address_block(address: str) -> str:
     except ValueError:
         return "unknown"
     if parsed.version == 6:
-        return str(ipaddress.ip_network(f"{address.split('%')[0]}/64", strict=False).network_address)
+        return str(ipaddress.ip_network(f"{address.split('%', 1)[0]}/64", strict=False).network_address)
     return address
 
 

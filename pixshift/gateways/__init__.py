@@ -9,6 +9,8 @@ from pixshift.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Gateways:
+    """Everything outside that the product uses; services reach it through their toolbox."""
+
     editor: ImageEditor
     decoder: ImageDecoder
     storage: ImageStorage

@@ -12,11 +12,14 @@ import socket
 import subprocess
 import sys
 import threading
+import weakref
 from pathlib import Path
 from typing import Any
 
+from pixshift.errors import InternalError
 from pixshift.gateways import image_work
 
+_log = logging.getLogger(__name__)
 _START_SECONDS = 20.0
 _VIPS = {
     "VIPS_CONCURRENCY": "2",  # decoding and shrinking overlap: half the time for the same work
@@ -24,7 +27,6 @@ _VIPS = {
     "VIPS_WARNING": "0",
     "MALLOC_ARENA_MAX": "2",
 }
-_log = logging.getLogger(__name__)
 
 
 class HelperDied(Exception):
@@ -46,6 +48,7 @@ class Helper:
         self._script, self._seconds, self._memory_bytes = script, seconds, memory_bytes
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
+        self._end: weakref.finalize[..., Helper] | None = None
         self._is_ready = False
 
     @property
@@ -60,7 +63,7 @@ class Helper:
         ours, theirs = socket.socketpair()
         with theirs:
             limits = (str(theirs.fileno()), str(self._memory_bytes), str(self._seconds))
-            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and script
+            self._process = subprocess.Popen(
                 [sys.executable, "-I", str(self._script), *limits],
                 pass_fds=[theirs.fileno()],
                 env=_VIPS,  # and nothing of ours: no secret reaches a decoder
@@ -70,14 +73,18 @@ class Helper:
                 cwd="/",
             )
         self._channel = ours
+        # Also when nobody stops us: at exit, or when we are forgotten.
+        self._end = weakref.finalize(self, _end, ours, self._process)
         return ours
 
     def run(self, job: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
-        """The helper's answer; raises HelperDied or HelperTooSlow, after which the next run starts a new process."""
-        channel = self.start()
+        """The helper's answer; raises HelperDied or HelperTooSlow, after which the next run starts a new process.
+
+        Raises InternalError when it does not even start: that is nobody's photo's fault.
+        """
+        channel = self._ready()
+        channel.settimeout(self._seconds)
         try:
-            self._wait_until_ready(channel)
-            channel.settimeout(self._seconds)
             image_work.send(channel, job, data)
             return image_work.receive(channel)
         except TimeoutError as error:
@@ -87,23 +94,31 @@ class Helper:
             self.stop()
             raise HelperDied from error
 
-    def _wait_until_ready(self, channel: socket.socket) -> None:
+    def _ready(self) -> socket.socket:
+        channel = self.start()
         if not self._is_ready:
             channel.settimeout(_START_SECONDS)
-            image_work.receive(channel)
+            try:
+                image_work.receive(channel)
+            except (image_work.PeerGone, OSError) as error:
+                self.stop()
+                _log.exception("image helper does not start")
+                raise InternalError from error
             self._is_ready = True
+        return channel
 
     def stop(self) -> None:
         """End the process, whatever it does."""
         self._is_ready = False
-        if self._channel is not None:
-            self._channel.close()
-            self._channel = None
-        if self._process is not None:
-            self._process.kill()
-            code = self._process.wait()
-            _log.debug("image helper ended", extra={"exit_code": code})
-            self._process = None
+        if self._end is not None:
+            self._end()
+        self._process = self._channel = self._end = None
+
+
+def _end(channel: socket.socket, process: subprocess.Popen[bytes]) -> None:
+    channel.close()
+    process.kill()
+    process.wait()
 
 
 class HelperPool:

@@ -96,7 +96,7 @@ def verify(job: dict[str, Any], data: bytes) -> _Answer:
 
 
 def _strictly(work: Callable[[str], _Answer], kind: str) -> _Answer:
-    """Refuse a JPEG whose pixels are lost, though its decoder would paint the rest grey; other warnings are harmless."""
+    """Refuse a JPEG whose pixels are lost, though its decoder would paint them grey; other warnings are harmless."""
     import pyvips
 
     if kind != "JPEG":

@@ -112,10 +112,7 @@ class ImageDecoder(Protocol):
         ...
 
     def verify(self, data: bytes) -> VerifiedImage:
-        """Decode a model's answer in full in a helper process (JPEG, PNG or WebP, ≤ 50 megapixels).
-
-        Raises InvalidInput.
-        """
+        """Decode a model's answer in full in a helper (JPEG, PNG or WebP, ≤ 50 megapixels). Raises InvalidInput."""
         ...
 
     def close(self) -> None: ...
@@ -126,10 +123,7 @@ class ImageDecoder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """An open object.
-
-    Its size in bytes and its content in chunks. ``close`` must be called when it is not read to the end.
-    """
+    """An open object: bytes in all, and its content in chunks. ``close`` it when it is not read to the end."""
 
     size: int
     body: BinaryIO

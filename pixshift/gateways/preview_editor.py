@@ -65,7 +65,7 @@ def _ribbon(picture: Image.Image) -> None:
     """Write PREVIEW into the lower right corner: nobody shall take this for what the model makes."""
     from PIL import ImageDraw, ImageFont
 
-    size = max(11, round(max(picture.size) / 62))
+    size = max(9, round(min(max(picture.size) / 62, min(picture.size) / 5)))
     font = ImageFont.load_default(size)
     text = "P R E V I E W"
     draw = ImageDraw.Draw(picture, "RGBA")

@@ -57,7 +57,7 @@ def _strokes(shape: tuple[int, int], slope: int, seed: int) -> tools.Plane:
     values = tools.noise(shape, seed)
     for reach in (1, 2, 4, 8, 16):  # doubling the length each time costs five sums for 32 pixels
         values = (values + np.roll(values, (reach, -slope * reach), (0, 1))) / 2
-    spread = (values - values.mean()) / (values.std() * 4) + 0.5
+    spread: tools.Plane = (values - values.mean()) / (values.std() * 4) + 0.5
     return np.clip(spread, 0, 1)
 
 
@@ -164,7 +164,7 @@ def _bordered(photo: Image.Image, colour: tuple[int, int, int]) -> Image.Image:
     """A border as of a print, with corners a little round."""
     from PIL import ImageDraw
 
-    margin = round(max(photo.size) * 0.028)
+    margin = round(min(max(photo.size) * 0.028, min(photo.size) * 0.08))
     mask = Image.new("L", photo.size, 0)
     inside = (margin, margin, photo.width - margin, photo.height - margin)
     ImageDraw.Draw(mask).rounded_rectangle(inside, margin * 0.6, fill=255)

@@ -126,7 +126,8 @@ def smear(values: Plane, field: tuple[Plane, Plane], reach: int, stride: float =
 def blend(coverage: Plane, ink: Sequence[float] | Plane, paper: Sequence[float] | Plane) -> Plane:
     """Ink over paper, each a colour (0 to 255) or a picture (0 to 1); ``coverage`` 1 is all ink."""
     amount = coverage[..., None]
-    return _colour(paper) * (1 - amount) + _colour(ink) * amount
+    mixed: Plane = _colour(paper) * (1 - amount) + _colour(ink) * amount
+    return mixed
 
 
 def _colour(value: Any) -> Any:
@@ -153,7 +154,8 @@ def screen(shape: tuple[int, int], period: float, degrees: float, bend: Plane | 
     rows, columns = np.indices(shape, np.float32)
     turn = np.float32(np.radians(degrees))
     across = rows * np.cos(turn) + columns * np.sin(turn) + bend
-    return 0.5 + 0.5 * np.cos(across * np.float32(2 * np.pi / period))
+    wave: Plane = np.cos(across * np.float32(2 * np.pi / period))
+    return 0.5 + 0.5 * wave
 
 
 def vignette(shape: tuple[int, int]) -> Plane:

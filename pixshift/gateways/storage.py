@@ -17,7 +17,7 @@ from pixshift.settings import Storage
 
 # Lower case, no dots but the extension's: neither "..", nor hidden, nor temporary files can be named.
 _KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}(/[a-z0-9][a-z0-9_-]{0,99}){0,4}\.[a-z0-9]{2,5}")
-_PARTIAL = ".part"
+_PARTIAL, _TRIES = ".part", 50
 _CONNECT_SECONDS, _READ_SECONDS, _ATTEMPTS, _CONNECTIONS = 3, 10, 2, 50
 _MISSING = {"404", "NoSuchKey", "NotFound"}
 
@@ -49,9 +49,9 @@ class LocalStorage:
         """Write beside the place and rename, so that no reader ever sees half a picture."""
         target = self._folder / _checked(key)
         with _translated():
-            for _ in range(2):  # a folder may be tidied away between its making and its use
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with contextlib.suppress(FileNotFoundError):
+            for _ in range(_TRIES):  # a folder may be tidied away between its making and its use
+                with contextlib.suppress(FileNotFoundError, FileExistsError):
+                    target.parent.mkdir(parents=True, exist_ok=True)
                     return _write_whole(target, data)
         raise _away(FileNotFoundError(key))
 
@@ -79,12 +79,17 @@ class LocalStorage:
     def entries(self, prefix: str = "") -> Iterator[ObjectEntry]:
         """Every object whose key begins with ``prefix``, in the order of keys."""
         with _translated():
-            files = sorted(path for path in self._folder.rglob("*") if path.suffix != _PARTIAL)
-        for path in files:
-            key = path.relative_to(self._folder).as_posix()
-            if key.startswith(prefix) and path.is_file():
-                with contextlib.suppress(FileNotFoundError):
-                    yield ObjectEntry(key, datetime.fromtimestamp(path.stat().st_mtime, UTC))
+            keys = sorted(self._keys())
+        for key in keys:
+            if key.startswith(prefix):
+                with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
+                    yield ObjectEntry(key, datetime.fromtimestamp((self._folder / key).stat().st_mtime, UTC))
+
+    def _keys(self) -> Iterator[str]:
+        for folder, _, names in os.walk(self._folder, onerror=_unless_gone):
+            for name in names:
+                if not name.endswith(_PARTIAL):
+                    yield (Path(folder) / name).relative_to(self._folder).as_posix()
 
     def signed_url(self, key: str, expires_in: timedelta) -> str | None:
         _checked(key)
@@ -231,6 +236,11 @@ def _write_whole(target: Path, data: bytes) -> None:
     except BaseException:
         Path(partial).unlink(missing_ok=True)
         raise
+
+
+def _unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def _round_trip(store: "LocalStorage | S3Storage") -> None:

@@ -11,12 +11,14 @@ from pixshift.schemas.base import In, Out
 
 
 class RequestCodeIn(In):
-    phone: str = Field(min_length=1, max_length=64)
+    """What makes a number is judged in ``domain/otp.py``, in words for people."""
+
+    phone: str = Field(max_length=64)
 
 
 class VerifyCodeIn(In):
-    phone: str = Field(min_length=1, max_length=64)
-    otp: str = Field(min_length=1, max_length=32)
+    phone: str = Field(max_length=64)
+    otp: str = Field(max_length=32)
 
 
 class DoneOut(Out):

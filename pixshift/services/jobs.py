@@ -6,14 +6,16 @@ nothing. No transaction is open while the model or the storage is asked.
 
 import logging
 import random
+from contextlib import suppress
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from pixshift.domain import images, lifecycle, retention
 from pixshift.domain.failures import FailureReason
-from pixshift.domain.lifecycle import MAX_ATTEMPTS, Stage, Status
+from pixshift.domain.lifecycle import Stage, Status
 from pixshift.errors import InvalidInput, NotFound, PixShiftError, TransformationFailed
 from pixshift.extensions import db
 from pixshift.gateways.ports import EditedImage, EditRequest, Usage, VerifiedImage
@@ -25,29 +27,41 @@ from pixshift.services.lifecycle import move_to
 from pixshift.services.toolbox import Toolbox
 
 log = logging.getLogger(__name__)
+LEASE_LOST = "LEASE_LOST"  # how an attempt ends whose job somebody else has by then
 
 
 def make(toolbox: Toolbox, job: ClaimedJob) -> None:
-    """Make the picture of a claimed job and finish it, well or badly; never raises for what the outside world did."""
+    """Make the picture of a claimed job and finish it, well or badly; raises only what the database raises.
+
+    A fault that nobody thought of ends the job: left to its lease it would come back, and be paid for, twice more.
+    """
+    picture = None
     try:
         picture = _edit(toolbox, job)
         verified = _verify(toolbox, job, picture)
         key = images.result_key(job.user_id, job.id, job.attempt_id, verified.media_type)
-        if not _is_checking(toolbox, job, key):
+        if not _is_checking(toolbox, job, key, picture.usage):
             return
         toolbox.gateways.storage.put(key, picture.data, verified.media_type)
-    except TransformationFailed as failure:
-        _fail(toolbox, job, failure)
-        return
-    except PixShiftError as error:  # the storage is away: our own trouble, worth another try
-        _fail(
-            toolbox,
-            job,
-            TransformationFailed(reason=FailureReason.STORAGE_DOWN, retryable=True, usage=None, details=error.details),
-        )
+    except SQLAlchemyError:
+        raise  # nothing can be written now: the lease runs out and the sweeper takes the job back
+    except Exception as error:
+        _fail(toolbox, job, _as_failure(error, picture))
         return
     if not _complete(toolbox, job, key, picture, verified):
-        toolbox.gateways.storage.delete(key)  # the lease was lost meanwhile: another worker has the job
+        with suppress(PixShiftError):  # the attempt remembers its object: a later sweep removes it
+            toolbox.gateways.storage.delete(key)
+
+
+def _as_failure(error: Exception, picture: EditedImage | None) -> TransformationFailed:
+    """What went wrong as one of our reasons, with what the model had already taken for its answer."""
+    if isinstance(error, TransformationFailed):
+        return error
+    usage = picture.usage if picture else None
+    if isinstance(error, PixShiftError):  # the storage is away: our own trouble, worth another try
+        return TransformationFailed(reason=FailureReason.STORAGE_DOWN, retryable=True, usage=usage)
+    log.error("job met a fault of our own", exc_info=error)
+    return TransformationFailed(reason=FailureReason.UNKNOWN, usage=usage)
 
 
 def _edit(toolbox: Toolbox, job: ClaimedJob) -> EditedImage:
@@ -74,10 +88,16 @@ def _owned(job: ClaimedJob) -> ColumnElement[bool]:
     return Transformation.lease_token == job.lease
 
 
-def _is_checking(toolbox: Toolbox, job: ClaimedJob, key: str) -> bool:
-    """Show the next stage, and write down where the picture will be: a killed worker leaves no unknown object."""
+def _is_checking(toolbox: Toolbox, job: ClaimedJob, key: str, usage: Usage) -> bool:
+    """Show the next stage and write down where the picture will be, so that a killed worker leaves no unknown object.
+
+    False when the lease was lost: then there will be no object.
+    """
     shown = change(update(Transformation).where(Transformation.id == job.id, _owned(job)).values(stage=Stage.CHECKING))
-    change(update(Attempt).where(Attempt.id == job.attempt_id).values(storage_key=key))
+    if shown == 1:
+        change(update(Attempt).where(Attempt.id == job.attempt_id).values(storage_key=key))
+    else:
+        _end_attempt(job.attempt_id, LEASE_LOST, usage, toolbox.now())
     db.session.commit()
     return shown == 1
 
@@ -100,7 +120,7 @@ def _complete(toolbox: Toolbox, job: ClaimedJob, key: str, picture: EditedImage,
         lease_token=None,
         lease_expires_at=None,
     )
-    _end_attempt(job.attempt_id, "COMPLETED" if done else "LEASE_LOST", picture.usage, now)
+    _end_attempt(job.attempt_id, Status.COMPLETED.value if done else LEASE_LOST, picture.usage, now)
     if done:
         billing.settle(job.id)
     db.session.commit()
@@ -110,12 +130,12 @@ def _complete(toolbox: Toolbox, job: ClaimedJob, key: str, picture: EditedImage,
 
 def _fail(toolbox: Toolbox, job: ClaimedJob, failure: TransformationFailed) -> None:
     """Try again later when that can help, else end the job and give back what it took."""
-    now, reason = toolbox.now(), FailureReason(failure.reason)
+    now, reason, retry = toolbox.now(), FailureReason(failure.reason), toolbox.settings.gemini.retry
     _end_attempt(job.attempt_id, reason.value, failure.usage, now)
-    again = failure.retryable and reason.allows_another(job.attempt, MAX_ATTEMPTS)
+    again = failure.retryable and reason.allows_another(job.attempt, retry.max_attempts)
     delay = _delay(toolbox, job, failure) if again else 0.0
     if again:
-        move_to(
+        ended = move_to(
             job.id,
             Status.PENDING,
             _owned(job),
@@ -125,18 +145,19 @@ def _fail(toolbox: Toolbox, job: ClaimedJob, failure: TransformationFailed) -> N
             lease_expires_at=None,
         )
     else:
-        leases.end_badly(job.id, reason, now, _owned(job))
+        ended = leases.end_badly(job.id, reason, now, _owned(job))
     db.session.commit()
     log.warning(
-        "job failed", extra={"job": str(job.id), "attempt": job.attempt, "reason": reason.value, "again": again}
+        "job failed" if ended else "job failed too late",
+        extra={"job": str(job.id), "attempt": job.attempt, "reason": reason.value, "again": again},
     )
-    if again:
+    if again and ended:
         toolbox.gateways.queue.nudge(delay)
 
 
 def _delay(toolbox: Toolbox, job: ClaimedJob, failure: TransformationFailed) -> float:
     retry = toolbox.settings.gemini.retry
-    jitter = random.random()
+    jitter = random.random()  # noqa: S311 - spreads retries, guards nothing
     return lifecycle.retry_delay(
         job.attempt, retry.initial_delay / 1000, retry.backoff_multiplier, jitter, failure.retry_after
     )

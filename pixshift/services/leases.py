@@ -18,7 +18,7 @@ from pixshift.domain.lifecycle import MAX_ATTEMPTS, Reservation, Stage, Status
 from pixshift.errors import TransformationFailed
 from pixshift.extensions import db
 from pixshift.models import Attempt, Transformation, TransformationType, Upload, User
-from pixshift.models.base import change
+from pixshift.models.base import change, read_rows
 from pixshift.services import billing
 from pixshift.services.lifecycle import move_to
 from pixshift.services.toolbox import Toolbox
@@ -138,27 +138,33 @@ def renew(toolbox: Toolbox, leases: list[UUID]) -> None:
 def hand_back(toolbox: Toolbox, lease: UUID) -> None:
     """A worker that must stop gives its job to the next one at once."""
     job = db.session.scalar(select(Transformation.id).where(Transformation.lease_token == lease))
-    if job is not None:
-        _take_back(job, toolbox.now(), Transformation.lease_token == lease)
+    if job is None:
+        db.session.rollback()
+        return
+    _take_back(job, toolbox.now(), Transformation.lease_token == lease)
     db.session.commit()
+    toolbox.gateways.queue.nudge()
 
 
 def take_back_lost(toolbox: Toolbox) -> int:
-    """Jobs whose worker is gone: again while attempts are left, else failed and given back. Answers how many."""
+    """Jobs whose worker is gone: again while attempts are left, else failed and given back. Answers how many.
+
+    Each in a transaction of its own: two sweepers that held several rows could wait for each other forever.
+    """
     now = toolbox.now()
     lost = select(Transformation.id).where(
         Transformation.status == Status.PROCESSING, Transformation.lease_expires_at < now
     )
-    ids = list(db.session.scalars(lost))
-    for job_id in ids:
-        _take_back(job_id, now, Transformation.lease_expires_at < now)
-    db.session.commit()
-    if ids:
-        log.warning("jobs of lost workers taken back", extra={"count": len(ids)})
-    return len(ids)
+    taken = 0
+    for (job_id,) in read_rows(lost):
+        taken += _take_back(job_id, now, Transformation.lease_expires_at < now)
+        db.session.commit()
+    if taken:
+        log.warning("jobs of lost workers taken back", extra={"count": taken})
+    return taken
 
 
-def _take_back(job_id: UUID, now: datetime, still: ColumnElement[bool]) -> None:
+def _take_back(job_id: UUID, now: datetime, still: ColumnElement[bool]) -> bool:
     attempts_left = Transformation.attempts < MAX_ATTEMPTS
     back = move_to(
         job_id,
@@ -169,18 +175,15 @@ def _take_back(job_id: UUID, now: datetime, still: ColumnElement[bool]) -> None:
         due_at=now,
         **_NO_LEASE,
     )
-    if not back:
-        end_badly(job_id, FailureReason.WORKER_LOST, now, still)
+    return back or end_badly(job_id, FailureReason.WORKER_LOST, now, still)
 
 
 def waiting(toolbox: Toolbox) -> int:
-    """How many jobs are due and unclaimed."""
+    """How many jobs are due and unclaimed; a thousand is many enough."""
     due = select(Transformation.id).where(
         Transformation.status == Status.PENDING, Transformation.due_at <= toolbox.now()
     )
-    found = len(list(db.session.scalars(due.limit(1000))))
-    db.session.rollback()
-    return found
+    return len(read_rows(due.limit(1000)))
 
 
 def requeue(toolbox: Toolbox, transformation_id: UUID) -> bool:

@@ -1,6 +1,7 @@
 """Pictures that go: what is due is deleted, and the record of it stays."""
 
 import logging
+import random
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,15 +10,16 @@ from uuid import UUID
 from sqlalchemy import case, or_, select, update
 
 from pixshift.domain import retention
-from pixshift.domain.lifecycle import Status
-from pixshift.errors import PixShiftError
+from pixshift.domain.lifecycle import FINAL, Status
+from pixshift.errors import InvalidInput, PixShiftError
 from pixshift.extensions import db
 from pixshift.models import Attempt, Transformation, Upload
-from pixshift.models.base import change
+from pixshift.models.base import change, read_rows
 from pixshift.services.toolbox import Toolbox
 
 log = logging.getLogger(__name__)
 BATCH = 500
+UNANSWERED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,14 @@ def downloaded(toolbox: Toolbox, transformation_id: UUID) -> None:
 
 
 def delete_now(toolbox: Toolbox, transformation_id: UUID) -> None:
-    """The owner does not want to wait: the picture and its photo are due at once, and swept at once."""
+    """The owner does not want to wait: the picture and its photo are due at once, and swept at once.
+
+    Raises InvalidInput while the picture is being made, because it would be there again afterwards.
+    """
+    status = db.session.scalar(select(Transformation.status).where(Transformation.id == transformation_id))
+    if status not in FINAL:
+        db.session.rollback()
+        raise InvalidInput("This picture is still being made. Delete it when it is ready.", field="status")
     _bring_forward(transformation_id, toolbox.now())
     db.session.commit()
     sweep(toolbox)
@@ -63,8 +72,22 @@ def _bring_forward(transformation_id: UUID, due: datetime) -> None:
 
 
 def sweep(toolbox: Toolbox) -> int:
-    """Delete every object that is due, each on its own: one that fails is tried again. Answers how many went."""
-    gone = sum(_delete(toolbox, item) for item in due(toolbox.now()))
+    """Delete every object that is due, each on its own: one that fails is tried again. Answers how many went.
+
+    A store that does not answer at all costs seconds per object, so after three such failures the round ends; in which
+    order is left to chance, lest the same three end every round.
+    """
+    items = due(toolbox.now())
+    random.shuffle(items)
+    gone = unanswered = 0
+    for item in items:
+        try:
+            gone += _delete(toolbox, item)
+        except PixShiftError as error:
+            log.error("a due picture could not be deleted", extra={"row": str(item.row_id), "error": error.message})
+            unanswered += error.category == "NETWORK"
+        if unanswered == UNANSWERED:
+            break
     if gone:
         log.info("pictures deleted", extra={"count": gone})
     return gone
@@ -91,24 +114,25 @@ def due(now: datetime) -> list[DueObject]:
             ),
         )
     )
-    found = [*_found(Upload, uploads), *_found(Transformation, results), *_found(Attempt, leftovers)]
-    db.session.rollback()
-    return found
+    return [
+        *_found(Upload, uploads.order_by(Upload.delete_due_at)),
+        *_found(Transformation, results.order_by(Transformation.delete_due_at)),
+        *_found(Attempt, leftovers),
+    ]
 
 
 def _found(model: type[Upload] | type[Transformation] | type[Attempt], query: Any) -> list[DueObject]:
-    return [DueObject(model, row_id, key) for row_id, key in db.session.execute(query.limit(BATCH)) if key]
+    return [DueObject(model, row_id, key) for row_id, key in read_rows(query.limit(BATCH)) if key]
 
 
 def _delete(toolbox: Toolbox, item: DueObject) -> bool:
-    try:
-        toolbox.gateways.storage.delete(item.key)
-    except PixShiftError as error:
-        log.error("a due picture could not be deleted", extra={"row": str(item.row_id), "error": error.message})
-        return False
+    """The object first, then its record; False when another sweeper was quicker. Raises what the storage raises."""
+    toolbox.gateways.storage.delete(item.key)
     now, model = toolbox.now(), item.model
     if model is Attempt:
-        statement = update(Attempt).where(Attempt.id == item.row_id).values(storage_key=None)
+        statement = (
+            update(Attempt).where(Attempt.id == item.row_id, Attempt.storage_key == item.key).values(storage_key=None)
+        )
     else:
         kind = "photo" if model is Upload else "picture"
         record = retention.deletion_record(toolbox.secret, kind, str(item.row_id), now)
@@ -117,6 +141,6 @@ def _delete(toolbox: Toolbox, item: DueObject) -> bool:
             .where(model.id == item.row_id, model.deleted_at.is_(None))  # type: ignore[union-attr]
             .values(deleted_at=now, deletion_record=record)
         )
-    change(statement)
+    recorded = change(statement)
     db.session.commit()
-    return True
+    return recorded == 1

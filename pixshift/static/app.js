@@ -56,15 +56,15 @@ setInterval(() => {
   })
 }, 1e3)
 
-let stage
+let said
 const look = () => {
   all('[data-clock]', (time) => { time.textContent = new Date(time.dateTime).toLocaleTimeString([], { timeStyle: 'short', hourCycle: 'h23' }) })
-  const card = one('#status'), now = card?.dataset.stage
-  if (stage && now !== stage) {
-    document.title = (one('#live').textContent = card.dataset.says) + ' · PixShift'
-    if (now === 'final') one('h1', card).focus()
+  const card = one('#status'), says = card?.dataset.says
+  if (said && says !== said) {
+    document.title = (one('#live').textContent = says) + ' · PixShift'
+    if (card.dataset.stage === 'final') one('h1', card).focus()
   }
-  stage = now
+  said = says
 }
 look()
 on('htmx:after:swap', look)

@@ -59,11 +59,15 @@ def beat(app: Flask, stop: threading.Event) -> None:
             with app.app_context():
                 try:
                     leases.renew(app.extensions["toolbox"], held)
-                except SQLAlchemyError:
+                except Exception:  # whatever it was: without heartbeats every picture in hand is made twice
                     log.exception("heartbeat failed")
 
 
 def hand_back_all(app: Flask) -> None:
-    with app.app_context():
-        for lease in in_hand.current():
-            leases.hand_back(app.extensions["toolbox"], lease)
+    """For a worker that stops; a job that cannot be handed back now comes back when its lease runs out."""
+    for lease in in_hand.current():
+        with app.app_context():
+            try:
+                leases.hand_back(app.extensions["toolbox"], lease)
+            except SQLAlchemyError:
+                log.exception("job not handed back")

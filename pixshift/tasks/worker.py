@@ -1,39 +1,80 @@
 """The worker process: Huey's consumer with threads, the heartbeat, and the sweeper."""
 
 import logging
+import signal
 import threading
+import time
+from functools import partial
 
 from flask import Flask
+from huey.consumer import Consumer
 
 from pixshift.tasks.queue import HueyQueue
 from pixshift.tasks.retention import sweep_forever
-from pixshift.tasks.transformations import beat, hand_back_all
+from pixshift.tasks.transformations import beat, hand_back_all, make_next
 
 log = logging.getLogger(__name__)
 STOP_SECONDS = 25  # of the 30 that a stop may take; the rest hands jobs back
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+class _Consumer(Consumer):  # type: ignore[misc]
+    """Huey's consumer, for which every signal means the same stop (its own SIGHUP would start it anew)."""
+
+    def start(self) -> None:
+        self._signal_actions = dict.fromkeys(_SIGNALS, (False, True))  # (start again, finish what runs)
+        super().start()
+        log.info("worker ready", extra={"concurrency": self.workers})
 
 
 def run(app: Flask, concurrency: int) -> None:
     """Work until SIGTERM or SIGINT, then finish what runs, or hand it back, within 30 s."""
-    queue: HueyQueue = app.extensions["toolbox"].gateways.queue
     stop = threading.Event()
-    helpers = [threading.Thread(target=target, args=(app, stop), daemon=True) for target in (beat, sweep_forever)]
-    for helper in helpers:
-        helper.start()
-    consumer = queue.huey.create_consumer(
-        workers=concurrency,
-        worker_type="thread",
-        periodic=False,
-        initial_delay=0.02,
-        max_delay=0.05,
-        graceful_signal="TERM",
-        shutdown_timeout=STOP_SECONDS,
-    )
-    log.info("worker ready", extra={"concurrency": concurrency})
+    consumer = _consumer(app, concurrency)
+    for target in (beat, sweep_forever):
+        threading.Thread(target=target, args=(app, stop), daemon=True).start()
     try:
         consumer.run()
     finally:
+        for number in _SIGNALS:  # the end has begun: nobody may interrupt it
+            signal.signal(number, signal.SIG_IGN)
         stop.set()
         hand_back_all(app)
         app.extensions["toolbox"].gateways.close()
         log.info("worker stopped")
+
+
+def _consumer(app: Flask, concurrency: int) -> Consumer:
+    huey = HueyQueue(app.extensions["toolbox"].settings, partial(make_next, app), for_worker=True).huey
+    logging.getLogger("huey.consumer.Worker").addFilter(_OutageFilter())
+    # A queue that has to be asked is asked often; with one that says when there is something, this is only the pause
+    # after an error.
+    first, longest = (0.5, 5.0) if huey.storage.blocking else (0.02, 0.05)
+    return _Consumer(
+        huey,
+        workers=concurrency,
+        worker_type="thread",
+        periodic=False,
+        initial_delay=first,
+        max_delay=longest,
+        backoff=2 if huey.storage.blocking else 1.15,
+        shutdown_timeout=STOP_SECONDS,
+    )
+
+
+class _OutageFilter(logging.Filter):
+    """A queue that is away is one line in ten seconds, not a traceback from every thread that asks it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._quiet_until = 0.0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.msg != "Error reading from queue":
+            return True
+        if time.monotonic() < self._quiet_until:
+            return False
+        self._quiet_until = time.monotonic() + 10
+        fault = record.exc_info[0] if record.exc_info else None
+        record.msg, record.exc_info = f"queue away: {fault.__name__ if fault else 'unknown'}", None
+        return True

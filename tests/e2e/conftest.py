@@ -2,15 +2,21 @@
 
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Playwright, expect, sync_playwright
 
 from tests import servers
+from tests.e2e.backstage import Backstage, Person
+from tests.e2e.journey import BARE_PHONE, DESKTOP, Device, Visitor
+from tests.stand_ins.gemini import GeminiStandIn
+from tests.stand_ins.twilio import ACCOUNT, NUMBER, TOKEN, TwilioStandIn
 
 # The first three for containers and virtual machines, the others so that the browser calls nobody but the product.
 FLAGS = [
@@ -22,11 +28,14 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
-DESKTOP = {"viewport": {"width": 1280, "height": 800}}
+SMALL_SCREEN = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
+LARGE_SCREEN = {"viewport": {"width": 1280, "height": 800}}
 
 StartProduct = Callable[..., servers.Product]
 ContextFactory = Callable[..., BrowserContext]
+Visit = Callable[..., Visitor]
+
+expect.set_options(timeout=15_000)
 
 
 @pytest.fixture(scope="session")
@@ -72,7 +81,7 @@ def context_factory(chromium: Browser) -> Iterator[ContextFactory]:
     opened: list[BrowserContext] = []
 
     def open_context(scripts: bool = True, phone: bool = False, **options: Any) -> BrowserContext:
-        options = (PHONE if phone else DESKTOP) | options
+        options = (SMALL_SCREEN if phone else LARGE_SCREEN) | options
         opened.append(chromium.new_context(java_script_enabled=scripts, **options))
         opened[-1].set_default_timeout(10_000)
         return opened[-1]
@@ -80,3 +89,77 @@ def context_factory(chromium: Browser) -> Iterator[ContextFactory]:
     yield open_context
     for context in opened:
         context.close()
+
+
+@dataclass(frozen=True)
+class Vendors:
+    """A product that talks to stand-ins of Gemini and Twilio, with one worker thread."""
+
+    product: servers.Product
+    gemini: GeminiStandIn
+    twilio: TwilioStandIn
+
+
+@pytest.fixture(scope="session")
+def _vendors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vendors]:
+    with GeminiStandIn() as gemini, TwilioStandIn() as twilio:
+        env = {
+            "PIXSHIFT_ENV": "development",
+            "WORKER_CONCURRENCY": "1",
+            "GEMINI_API_KEY": "test",
+            "GEMINI_ENDPOINT": gemini.url,
+            "TWILIO_ACCOUNT_SID": ACCOUNT,
+            "TWILIO_AUTH_TOKEN": TOKEN,
+            "TWILIO_PHONE_NUMBER": NUMBER,
+            "TWILIO_API_BASE": twilio.url,
+        }
+        with servers.product(tmp_path_factory.mktemp("vendors"), env) as running:
+            yield Vendors(running, gemini, twilio)
+
+
+@pytest.fixture
+def vendors(_vendors: Vendors) -> Iterator[Vendors]:
+    """In good mood at first, and let go of at the end."""
+    _vendors.gemini.reset()
+    _vendors.twilio.reset()
+    yield _vendors
+    if _vendors.gemini.gate is not None:
+        _vendors.gemini.gate.set()
+    _vendors.gemini.gate = _vendors.gemini.result = None
+
+
+@pytest.fixture
+def gate(vendors: Vendors) -> threading.Event:
+    """While it is not set, Gemini's stand-in answers nobody."""
+    vendors.gemini.gate = threading.Event()
+    return vendors.gemini.gate
+
+
+@pytest.fixture(params=[DESKTOP, BARE_PHONE], ids=lambda device: device.name.replace(" ", "-"))
+def device(request: pytest.FixtureRequest) -> Device:
+    """Runs the test twice: with scripts, and without on a phone."""
+    return cast(Device, request.param)
+
+
+@pytest.fixture
+def visit(context_factory: ContextFactory, live_server: servers.Product) -> Iterator[Visit]:
+    """Opens a window: ``visit(device, product, person)``; at the end nothing may have gone wrong behind the scenes."""
+    visitors: list[Visitor] = []
+
+    def open_window(
+        device: Device = DESKTOP, product: servers.Product = live_server, person: Person | None = None, **options: Any
+    ) -> Visitor:
+        context = context_factory(scripts=device.scripts, phone=device.phone, base_url=product.url, **options)
+        visitors.append(Visitor(context, product, device))
+        if person is not None:
+            visitors[-1].become(person)
+        return visitors[-1]
+
+    yield open_window
+    for visitor in visitors:
+        visitor.check()
+
+
+@pytest.fixture
+def backstage(live_server: servers.Product) -> Backstage:
+    return Backstage(live_server)

@@ -26,6 +26,7 @@ def make_app(tmp_path: Path) -> Iterator[MakeApp]:
 
     yield make
     for app in made:
+        app.extensions["toolbox"].gateways.close()
         with app.app_context():
             db.engine.dispose()
 

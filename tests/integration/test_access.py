@@ -1,0 +1,204 @@
+"""Every route × everybody: deny by default, foreign ids do not exist, nobody is sent to another site."""
+
+from collections.abc import Iterator
+from uuid import UUID, uuid4
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.routing import Rule
+
+from pixshift.blueprints.access import RULES, Who, canonical, rule_of
+from tests import factories
+from tests.factories import Person
+from tests.integration.conftest import MakeApp
+
+METHODS = ("GET", "POST", "PUT", "DELETE")
+
+
+@pytest.fixture
+def app(make_app: MakeApp, sqlite_url: str) -> Flask:
+    """Access does not depend on the database: one is enough here."""
+    return make_app(DATABASE_URL=sqlite_url)
+
+
+def routes(app: Flask, who: Who) -> Iterator[tuple[Rule, str]]:
+    for rule in app.url_map.iter_rules():
+        for method in METHODS:
+            if method in (rule.methods or ()) and rule_of(rule.endpoint) is who:
+                yield rule, method
+
+
+def address_of(rule: Rule, object_id: UUID) -> str:
+    """The rule's path with this id in it."""
+    values = {
+        "transformation_id": object_id,
+        "object_id": object_id,
+        "kind": "picture",
+        "tag": "x",
+        "path": "favicon.svg",
+    }
+    path: str = rule.rule
+    for argument in rule.arguments:
+        for converter in ("uuid:", "path:", ""):
+            path = path.replace(f"<{converter}{argument}>", str(values[argument]))
+    assert "<" not in path
+    return path
+
+
+def test_an_anonymous_caller_gets_nowhere_that_needs_a_sign_in(app: Flask) -> None:
+    client = app.test_client()
+    headers = {"X-CSRFToken": factories.csrf_token(client)}
+    walked = 0
+    for rule, method in (*routes(app, Who.SIGNED_IN), *routes(app, Who.ADMIN)):
+        path = address_of(rule, uuid4())
+        answer = client.open(path, method=method, headers=headers)
+        if path.startswith("/api/"):
+            assert answer.status_code == 401, path
+            assert factories.error_of(answer)["code"] == "AUTH_REQUIRED", path
+        else:
+            assert answer.status_code == 303, path
+            assert answer.headers["Location"].startswith("/login?next=/"), path
+        walked += 1
+    assert walked >= 20
+
+
+def test_everybody_may_open_what_is_public(app: Flask) -> None:
+    client = app.test_client()
+    for rule, method in routes(app, Who.EVERYBODY):
+        if method == "GET":
+            assert client.get(address_of(rule, uuid4())).status_code in (200, 302, 303), rule
+
+
+def test_a_guest_may_not_call_what_is_for_admins(app: Flask) -> None:
+    guest = factories.person(app)
+    for rule, method in routes(app, Who.ADMIN):
+        answer = guest.client.open(address_of(rule, uuid4()), method=method, headers=guest.headers)
+        assert answer.status_code == 403, rule
+
+
+def test_somebody_elses_job_does_not_exist_on_any_route(app: Flask) -> None:
+    owner, other = factories.person(app), factories.person(app)
+    job_id = factories.picture(app, owner, factories.style(app))
+    walked = 0
+    for rule, method in routes(app, Who.SIGNED_IN):
+        if "transformation_id" not in rule.arguments:
+            continue
+        path, body = address_of(rule, job_id), {"status": "CANCELLED"} if method == "PUT" else None
+        answer = other.client.open(path, method=method, headers=other.headers, json=body)
+        unknown = other.client.open(address_of(rule, uuid4()), method=method, headers=other.headers, json=body)
+        assert (answer.status_code, unknown.status_code) == (404, 404), (method, path)
+        if path.startswith("/api/"):
+            assert factories.error_of(answer)["code"] == "NOT_FOUND"
+            assert factories.error_of(answer)["message"] == factories.error_of(unknown)["message"]
+        walked += 1
+    assert walked >= 9
+    job = factories.row(app, job_id)
+    assert (job.deleted_at, job.downloaded_at) == (None, None)
+
+
+def test_a_route_without_a_rule_is_refused(app: Flask) -> None:
+    app._got_first_request = False
+    app.add_url_rule("/forgotten", "forgotten", lambda: "open")
+    assert factories.person(app).client.get("/forgotten").status_code == 403
+    assert app.test_client().get("/forgotten").status_code == 403
+
+
+def test_what_changes_something_needs_the_csrf_token(app: Flask) -> None:
+    who = factories.person(app)
+    walked = 0
+    for kind in Who:
+        for rule, method in routes(app, kind):
+            if method == "GET":
+                continue
+            answer = who.client.open(address_of(rule, uuid4()), method=method)
+            assert answer.status_code == 403, (method, rule)
+            walked += 1
+    assert walked >= 15
+    assert who.client.get("/api/v1/auth/session").status_code == 200
+
+
+def test_a_token_of_another_browser_is_no_csrf_token(app: Flask) -> None:
+    who, other = factories.person(app), factories.person(app)
+    answer = who.client.post("/api/v1/auth/logout", headers=other.headers)
+    assert answer.status_code == 403
+    assert factories.error_of(answer)["code"] == "AUTH_FORBIDDEN"
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "https://evil.example", "//evil.example", "/\\evil.example", "\\\\evil.example", "/\t/evil.example",
+        "/\n/evil.example",
+        "javascript:alert(1)", "evil.example", "/a\\..\\\\evil.example", "http:/evil.example", " //evil.example", "",
+        "/" + "a" * 600,
+    ],
+)  # fmt: skip
+def test_only_a_path_of_this_site_is_returned_to(app: Flask, target: str) -> None:
+    assert landing_place(app, target) == "/dashboard"
+
+
+@pytest.mark.parametrize("target", ["/transform", "/transformations?status=failed", "/transform?photo=x&style=y"])
+def test_a_person_goes_on_where_they_were(app: Flask, target: str) -> None:
+    assert landing_place(app, target) == target
+
+
+def landing_place(app: Flask, target: str) -> str:
+    """Where signing in leads with this ``next``."""
+    client = app.test_client()
+    client.get("/login", query_string={"next": target})
+    number = factories.phone()
+    token = {"X-CSRFToken": factories.csrf_token(client)}
+    client.environ_base["REMOTE_ADDR"] = factories.address()
+    assert client.post("/login", data={"phone": number}, headers=token).status_code == 303
+    code = factories.code_in(client.get("/login/code").text.partition("PixShift code:")[2])
+    answer = client.post("/login/code", data={"code": code}, headers=token)
+    assert answer.status_code == 303
+    return answer.headers["Location"]
+
+
+def test_the_page_that_was_asked_for_comes_back_after_signing_in(app: Flask) -> None:
+    answer = app.test_client().get("/transformations?status=failed")
+    assert answer.headers["Location"] == "/login?next=/transformations%3Fstatus%3Dfailed"
+
+
+def test_somebody_elses_photo_is_not_used(app: Flask) -> None:
+    owner, other, kind = factories.person(app), factories.person(app), factories.style(app)
+    photo = factories.upload(owner)
+    for body in ({"imageId": photo["imageId"]}, {"imageUrl": photo["imageUrl"]}):
+        answer = factories.ask(other, kind, **body)
+        assert answer.status_code == 404
+        assert factories.error_of(answer)["code"] == "NOT_FOUND"
+    page = other.client.get(f"/transform?photo={photo['imageId']}")
+    assert "We do not have this photo." in page.text
+    form = {"image_id": photo["imageId"], "type_id": str(kind)}
+    assert other.client.post("/transform", data=form, headers=other.headers).status_code == 404
+    assert factories.user_row(app, other.id).free_tier_used == 0
+
+
+def test_a_foreign_link_to_a_photo_or_picture_shows_nothing(app: Flask) -> None:
+    owner, other = factories.person(app), factories.person(app)
+    job_id = factories.picture(app, owner, factories.style(app))
+    job = owner.client.get(f"/api/v1/transformations/{job_id}").json["transformation"]
+    for url in (job["originalImageUrl"], job["transformedImageUrl"]):
+        assert owner.client.get(url).status_code == 200
+        assert other.client.get(url).status_code == 404
+        assert app.test_client().get(url).status_code == 303
+
+
+def everybody(app: Flask) -> list[FlaskClient]:
+    guest: Person = factories.person(app)
+    return [app.test_client(), guest.client]
+
+
+def test_an_unknown_path_does_not_exist_for_anybody(app: Flask) -> None:
+    for client in everybody(app):
+        assert client.get("/nothing-here").status_code == 404
+        assert client.get("/api/v1/nothing-here").status_code == 404
+        assert client.get("/transformations/not-a-uuid").status_code == 404
+
+
+def test_the_short_prefix_has_the_same_rules(app: Flask) -> None:
+    long = {rule.endpoint for rule in app.url_map.iter_rules() if rule.rule.startswith("/api/v1/")}
+    short = {rule.endpoint for rule in app.url_map.iter_rules() if rule.endpoint.startswith("api_short.")}
+    assert {canonical(endpoint) for endpoint in short} == long <= set(RULES)

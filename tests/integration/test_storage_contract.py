@@ -1,0 +1,294 @@
+"""What every ImageStorage keeps: local files and S3 answer the same questions."""
+
+import os
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+from urllib.request import urlopen
+
+import boto3
+import pytest
+from botocore.awsrequest import AWSResponse
+from moto.server import ThreadedMotoServer
+from pydantic import SecretStr
+
+from pixshift.errors import ExternalServiceError, NotFound
+from pixshift.gateways.ports import ImageStorage
+from pixshift.gateways.storage import LocalStorage, S3Storage
+from pixshift.settings import Storage
+
+KEY = "uploads/6f1c1c0e-0000-4000-8000-000000000001/6f1c1c0e-0000-4000-8000-000000000002.jpg"
+OTHER = "transformations/6f1c1c0e-0000-4000-8000-000000000001/6f1c1c0e-0000-4000-8000-000000000003.png"
+NO_KEYS = [
+    "",
+    "/etc/passwd",
+    "../x.jpg",
+    "uploads/../../x.jpg",
+    "uploads//x.jpg",
+    "uploads/.x.jpg",
+    "a\\b.jpg",
+    "x",
+    "UP/x.jpg",
+    "uploads/x.jpg\n",
+]
+
+
+def settings(endpoint: str | None, bucket: str = "pictures") -> Storage:
+    secret = SecretStr("secret")
+    return Storage(
+        bucket=bucket, region="eu-central-1", access_key_id="key", secret_access_key=secret, endpoint=endpoint
+    )
+
+
+@pytest.fixture(scope="module")
+def s3_url() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3(s3_url: str) -> Iterator[S3Storage]:
+    keys = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
+    client = boto3.client("s3", endpoint_url=s3_url, region_name="eu-central-1", **keys)
+    client.create_bucket(Bucket="pictures", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    yield S3Storage(settings(s3_url))
+    for item in client.list_objects_v2(Bucket="pictures").get("Contents", ()):
+        client.delete_object(Bucket="pictures", Key=item["Key"])
+    client.delete_bucket(Bucket="pictures")
+    client.close()
+
+
+@pytest.fixture(params=["local", "s3"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> ImageStorage:
+    if request.param == "local":
+        return LocalStorage(tmp_path / "pictures")
+    made: S3Storage = request.getfixturevalue("s3")
+    return made
+
+
+def test_what_is_put_is_what_is_got(storage: ImageStorage) -> None:
+    data = os.urandom(300_000)
+
+    storage.put(KEY, data, "image/jpeg")
+
+    assert storage.get(KEY) == data
+    assert storage.exists(KEY)
+    assert not storage.exists(OTHER)
+
+
+def test_an_open_object_says_its_size_and_comes_in_chunks(storage: ImageStorage) -> None:
+    storage.put(KEY, b"x" * 150_000, "image/jpeg")
+
+    stored = storage.open(KEY)
+    chunks = list(stored.chunks(65536))
+
+    assert stored.size == 150_000
+    assert [len(chunk) for chunk in chunks] == [65536, 65536, 18928]
+    assert stored.body.closed
+
+
+def test_an_object_may_be_closed_half_way(storage: ImageStorage) -> None:
+    storage.put(KEY, b"x" * 150_000, "image/jpeg")
+
+    stored = storage.open(KEY)
+    assert stored.body.read(10) == b"x" * 10
+    stored.body.close()
+    stored.body.close()
+
+
+def test_the_newest_put_wins(storage: ImageStorage) -> None:
+    storage.put(KEY, b"one", "image/jpeg")
+    storage.put(KEY, b"two", "image/jpeg")
+
+    assert storage.get(KEY) == b"two"
+
+
+def test_deleting_twice_is_fine(storage: ImageStorage) -> None:
+    storage.put(KEY, b"x", "image/jpeg")
+
+    storage.delete(KEY)
+    storage.delete(KEY)
+
+    assert not storage.exists(KEY)
+    with pytest.raises(NotFound):
+        storage.get(KEY)
+    with pytest.raises(NotFound):
+        storage.open(KEY)
+
+
+def test_entries_list_keys_and_times(storage: ImageStorage) -> None:
+    assert list(storage.entries()) == []
+    for key in (KEY, OTHER):
+        storage.put(key, b"x", "image/jpeg")
+
+    entries = list(storage.entries())
+
+    assert [entry.key for entry in entries] == sorted((KEY, OTHER))
+    assert [entry.key for entry in storage.entries("uploads/")] == [KEY]
+    assert all(abs(datetime.now(UTC) - entry.modified_at) < timedelta(minutes=1) for entry in entries)
+
+
+@pytest.mark.parametrize("key", NO_KEYS)
+def test_what_is_no_key_goes_nowhere(storage: ImageStorage, key: str) -> None:
+    for call in (storage.get, storage.open, storage.delete, storage.exists):
+        with pytest.raises(ValueError, match="not an object key"):
+            call(key)
+    with pytest.raises(ValueError, match="not an object key"):
+        storage.put(key, b"x", "image/jpeg")
+
+
+def test_many_threads_may_use_it_at_once(storage: ImageStorage) -> None:
+    keys = [f"uploads/user-{number % 3}/{number}.jpg" for number in range(24)]
+
+    def there_and_back(key: str) -> bool:
+        storage.put(key, key.encode(), "image/jpeg")
+        is_same = storage.get(key) == key.encode()
+        storage.delete(key)
+        return is_same
+
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(there_and_back, keys))
+    assert list(storage.entries()) == []
+
+
+def test_the_check_leaves_nothing_behind(storage: ImageStorage) -> None:
+    line = storage.check()
+
+    assert line
+    assert "\n" not in line
+    assert list(storage.entries()) == []
+
+
+@pytest.fixture(params=["local", "s3", "no bucket"])
+def broken(request: pytest.FixtureRequest, tmp_path: Path, s3_url: str) -> Iterator[ImageStorage]:
+    """A folder that is a file; a server that is not there; a bucket that nobody made."""
+    if request.param == "local":
+        (tmp_path / "pictures").write_text("in the way")
+        yield LocalStorage(tmp_path / "pictures")
+    elif request.param == "no bucket":
+        yield S3Storage(settings(s3_url, bucket="nobodys-bucket"))
+    else:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+        yield S3Storage(settings(f"http://127.0.0.1:{port}"))
+
+
+def test_a_store_that_is_away_can_be_tried_again(broken: ImageStorage) -> None:
+    with pytest.raises(ExternalServiceError) as failed:
+        broken.put(KEY, b"x", "image/jpeg")
+
+    assert failed.value.retryable
+    assert "pictures" not in failed.value.message
+    with pytest.raises(ExternalServiceError):
+        broken.check()
+
+
+@pytest.mark.parametrize("call", ["get", "open", "delete", "exists"])
+def test_a_server_that_is_away_is_not_a_missing_picture(call: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    storage = S3Storage(settings(f"http://127.0.0.1:{port}"))
+
+    with pytest.raises(ExternalServiceError) as failed:
+        getattr(storage, call)(KEY)
+
+    assert failed.value.category == "NETWORK"
+
+
+def test_a_bucket_that_nobody_made_is_not_a_missing_picture(s3_url: str) -> None:
+    storage = S3Storage(settings(s3_url, bucket="nobodys-bucket"))
+
+    with pytest.raises(ExternalServiceError):
+        storage.get(KEY)
+    with pytest.raises(ExternalServiceError):
+        list(storage.entries())
+
+
+# --- local files only -----------------------------------------------------------------------------------------------
+
+
+def test_empty_folders_are_tidied_away(tmp_path: Path) -> None:
+    storage = LocalStorage(tmp_path / "pictures")
+    storage.put(KEY, b"x", "image/jpeg")
+    storage.put(OTHER, b"x", "image/png")
+
+    storage.delete(KEY)
+
+    assert [path.name for path in (tmp_path / "pictures").iterdir()] == ["transformations"]
+    storage.delete(OTHER)
+    assert list((tmp_path / "pictures").iterdir()) == []
+
+
+def test_half_a_picture_is_never_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = LocalStorage(tmp_path)
+    storage.put(KEY, b"old", "image/jpeg")
+
+    def no_space(self: Path, target: Path) -> Path:
+        assert [entry.key for entry in storage.entries()] == [KEY]  # what is half written is not listed
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", no_space)
+    with pytest.raises(ExternalServiceError):
+        storage.put(KEY, b"new", "image/jpeg")
+
+    assert storage.get(KEY) == b"old"
+    assert [path.name for path in (tmp_path / KEY).parent.iterdir()] == [Path(KEY).name]
+
+
+def test_local_files_have_no_links(tmp_path: Path) -> None:
+    assert LocalStorage(tmp_path).signed_url(KEY, timedelta(minutes=5)) is None
+
+
+# --- S3 only --------------------------------------------------------------------------------------------------------
+
+
+def test_links_are_signed_the_new_way_and_open_the_picture(s3: S3Storage) -> None:
+    s3.put(KEY, b"picture", "image/jpeg")
+
+    url = s3.signed_url(KEY, timedelta(minutes=5))
+
+    assert url is not None
+    query = parse_qs(urlsplit(url).query)
+    assert query["X-Amz-Algorithm"] == ["AWS4-HMAC-SHA256"]
+    assert query["X-Amz-Expires"] == ["300"]
+    assert urlsplit(url).path == f"/pictures/{KEY}"
+    with urlopen(url) as answer:
+        assert answer.read() == b"picture"
+        assert answer.headers["Content-Type"] == "image/jpeg"
+
+
+def test_at_amazon_objects_are_encrypted_and_buckets_are_in_the_host_name() -> None:
+    storage = S3Storage(settings(None))
+    sent: dict[str, object] = {}
+    client = storage._client
+
+    def catch(params: dict[str, object], **_: object) -> tuple[AWSResponse, dict[str, object]]:
+        sent.update(params)
+        return AWSResponse("https://example.invalid", 200, {}, None), {}
+
+    client.meta.events.register("before-call.s3.PutObject", catch)
+
+    storage.put(KEY, b"x", "image/jpeg")
+
+    assert str(sent["url"]).startswith("https://pictures.s3.eu-central-1.amazonaws.com/uploads/")
+    headers = sent["headers"]
+    assert isinstance(headers, dict)
+    assert headers["x-amz-server-side-encryption"] == "AES256"
+    assert "x-amz-checksum-crc32" not in headers
+    client.close()
+
+
+def test_the_client_is_made_once_and_patient_only_so_long(s3: S3Storage) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        clients = set(threads.map(lambda _: id(s3._client), range(8)))
+
+    config = s3._client.meta.config
+    assert len(clients) == 1
+    assert (config.connect_timeout, config.read_timeout) == (3, 10)
+    assert config.retries["total_max_attempts"] == 2
