@@ -169,10 +169,10 @@ def picture(app: Flask, who: Person, type_id: UUID) -> UUID:
     return job_id
 
 
-def row(app: Flask, job_id: UUID) -> Transformation:
+def row(app: Flask, job_id: UUID | str) -> Transformation:
     """The job as the database knows it."""
     with app.app_context():
-        return db.session.scalars(select(Transformation).where(Transformation.id == job_id)).one()
+        return db.session.scalars(select(Transformation).where(Transformation.id == UUID(str(job_id)))).one()
 
 
 def photo_row(app: Flask, image_id: UUID | str) -> Upload:
@@ -190,6 +190,11 @@ def set_free_used(app: Flask, user_id: UUID, used: int) -> None:
     with app.app_context():
         db.session.execute(update(User).where(User.id == user_id).values(free_tier_used=used))
         db.session.commit()
+
+
+def without_tokens(html: str) -> str:
+    """A page without its CSRF tokens, which are new every second."""
+    return re.sub(r'name="csrf_token" value="[^"]*"', "", html)
 
 
 def error_of(answer: TestResponse) -> dict[str, Any]:

@@ -121,6 +121,8 @@ def guard() -> None:
         raise g.get("auth_error") or AuthRequired()
     if who is Who.ADMIN and not current_user.is_admin:
         raise AuthForbidden
+    if again := getattr(current_app.view_functions[request.endpoint], "again_when_refused", None):
+        g.on_error = again
     _bound_body(endpoint)
     if not g.get("is_bearer"):
         csrf.protect()

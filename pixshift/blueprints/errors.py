@@ -7,9 +7,11 @@ from urllib.parse import quote
 
 from flask import Flask, Response, g, jsonify, make_response, request
 from flask_wtf.csrf import CSRFError
+from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from pixshift.blueprints import access
+from pixshift.blueprints.helpers import safe_next
 from pixshift.blueprints.rendering import is_fragment, leave_for, render
 from pixshift.domain import images
 from pixshift.errors import (
@@ -92,9 +94,12 @@ def _skin(error: PixShiftError) -> Response:
 
 
 def _return_to() -> str:
-    """Where a person goes on after signing in: this page, or the page whose form was sent."""
+    """Where a person goes on after signing in: this page, or the page whose form was sent or whose part was asked for."""
     if request.method == "GET" and not is_fragment():
         return request.full_path.rstrip("?")
+    came_from = request.referrer or ""
+    if came_from.startswith(request.host_url):
+        return safe_next("/" + came_from.removeprefix(request.host_url)) or "/transform"
     return "/transform"
 
 
@@ -105,6 +110,7 @@ def _csrf_failed() -> AuthForbidden:
 def _from_werkzeug(error: HTTPException) -> Response:
     """The framework's own refusals in our words."""
     if isinstance(error, RequestEntityTooLarge):
+        request.form = ImmutableMultiDict()  # a page that is shown again must not read on
         return answer(_too_large())
     if isinstance(error, MethodNotAllowed):
         response = answer(InvalidInput("This address does not work that way.", status=405))
@@ -120,9 +126,12 @@ def _from_werkzeug(error: HTTPException) -> Response:
 
 
 def _too_large() -> PixShiftError:
+    size = request.content_length or 0
+    if 0 < size <= (request.max_content_length or 0):
+        return InvalidInput("The form has too many fields, or one that is too long.", field="body")
     if access.canonical(request.endpoint or "") in access.UPLOADS:
         try:
-            images.require_bytes(max(request.content_length or 0, images.MAX_BYTES + 1), "Your photo")
+            images.require_bytes(max(size, images.MAX_BYTES + 1), "Your photo")
         except FileTooLarge as error:
             return error
     return InvalidInput("The request is too large.", field="body", details={"limit": access.SMALL_BODY})

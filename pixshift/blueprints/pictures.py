@@ -48,6 +48,7 @@ def uploaded_file() -> tuple[bytes, str | None]:
 
 def _send(picture: Picture, disposition: str) -> Response:
     response = Response(picture.stored.chunks(), mimetype=picture.media_type)
+    response.call_on_close(picture.stored.body.close)  # chunks that nobody began to read close nothing
     response.content_length = picture.stored.size
     response.headers["Content-Disposition"] = f'{disposition}; filename="{picture.download_name}"'
     response.headers["Cache-Control"] = "private, no-store"

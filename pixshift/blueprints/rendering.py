@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import Flask, Response, g, make_response, redirect, render_template, request
 from jinja2_fragments.flask import render_block
@@ -12,6 +12,7 @@ from pixshift.blueprints.helpers import toolbox
 from pixshift.errors import PixShiftError
 
 Retry = Callable[[PixShiftError], Response]
+Route = TypeVar("Route", bound=Callable[..., Response])
 
 
 def is_fragment() -> bool:
@@ -57,6 +58,16 @@ def on_error(again: Retry) -> None:
     The form, filled and marked.
     """
     g.on_error = again
+
+
+def when_refused(again: Retry) -> Callable[[Route], Route]:
+    """For a route's form that the guard may refuse before the route runs, such as a photo that is too large."""
+
+    def mark(route: Route) -> Route:
+        vars(route)["again_when_refused"] = again
+        return route
+
+    return mark
 
 
 def init_app(app: Flask) -> None:

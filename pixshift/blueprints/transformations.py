@@ -8,8 +8,8 @@ from pixshift.blueprints import pictures
 from pixshift.blueprints.forms import PhotoForm, marked
 from pixshift.blueprints.helpers import asset_url, page_link, toolbox, user_id
 from pixshift.blueprints.pages import free_view, offered
-from pixshift.blueprints.rendering import on_error, render, see
-from pixshift.errors import InvalidInput, PixShiftError
+from pixshift.blueprints.rendering import on_error, render, see, when_refused
+from pixshift.errors import FileTooLarge, InvalidInput, PixShiftError
 from pixshift.schemas.transformations import CreateIn, ListIn
 from pixshift.schemas.views import JobView, PhotoView, by_day
 from pixshift.services import retention, transformations, uploads
@@ -24,13 +24,14 @@ def new() -> Response:
     return _chooser(_uuid(request.args.get("photo")), _uuid(request.args.get("style")))
 
 
+def _photo_refused(error: PixShiftError) -> Response:
+    too_large = error.code == FileTooLarge.code  # then the form around it was not read either
+    return _chooser(None, None if too_large else _uuid(request.form.get("style")), error)
+
+
 @blueprint.post("/transform/photo")
+@when_refused(_photo_refused)
 def upload() -> Response:
-    on_error(
-        lambda error: _chooser(
-            None, _uuid(request.form.get("style")) if error.code != "FILE_TOO_LARGE" else None, error
-        )
-    )
     data, filename = pictures.uploaded_file()
     photo = uploads.create(toolbox(), user_id(), data=data, filename=filename)
     return see(url_for("transformations.new", photo=photo.id, style=request.form.get("style") or None))

@@ -24,9 +24,9 @@ class Gateways:
         """One sentence for every twin at work, for people to read on each page."""
         notices = []
         if self.editor.is_twin:
-            notices.append("Preview: pictures are made by simple filters on this computer, not by an AI model.")
+            notices.append("Preview: pictures come from simple filters, not from AI.")
         if self.sms.is_twin:
-            notices.append("Codes are shown in the page instead of being sent.")
+            notices.append("Codes are shown, not sent.")
         return notices
 
     def close(self) -> None:

@@ -26,6 +26,7 @@ _VIPS = {
     "VIPS_DISC_THRESHOLD": "8g",  # never spill pixels to a file: the memory limit is the limit
     "VIPS_WARNING": "0",
     "MALLOC_ARENA_MAX": "2",
+    "MALLOC_MMAP_THRESHOLD_": "1048576",  # a large picture's memory goes back to the system when it is done
 }
 
 

@@ -1,16 +1,17 @@
-"""Photos of strangers: cheap refusals in this process, decoding in helpers that may die."""
+"""Photos of strangers: cheap refusals in this process, decoding in helpers that may die.
 
-import io
+In this process a stranger's bytes meet nothing but our own bounded readers; no image library is loaded here.
+"""
+
 from pathlib import Path
 from typing import Any
 
 from pixshift.domain import image_formats, images
 from pixshift.errors import InvalidInput, RateLimitExceeded
-from pixshift.gateways import image_structure, image_work
+from pixshift.gateways import exif, image_structure, image_work
 from pixshift.gateways.helper_pool import HelperDied, HelperPool, HelperTooSlow, PoolFull
 from pixshift.gateways.ports import ImageFacts, NormalisedImage, VerifiedImage
 
-_ORIENTATION, _GPS = 0x0112, 0x8825
 _VERIFY_WAIT_SECONDS = 60.0
 
 
@@ -35,9 +36,8 @@ class PooledImageDecoder:
         kind = image_formats.require_supported(data, name)
         structure = image_structure.read(kind, data, name)
         images.require_sides(structure.width, structure.height, name)
-        _second_opinion(kind, data, structure, name)
-        orientation, has_location = _exif_facts(structure)
-        return ImageFacts(kind, structure.width, structure.height, orientation, has_location)
+        has_location = exif.has_location(structure.exif) or b"GPSLatitude" in structure.xmp
+        return ImageFacts(kind, structure.width, structure.height, exif.orientation(structure.exif), has_location)
 
     def normalise(self, data: bytes, name: str = "Your photo") -> NormalisedImage:
         """Our own encoding of the photo; raises as ``inspect`` does, InvalidInput or RateLimitExceeded."""
@@ -86,33 +86,3 @@ def _announced(facts: ImageFacts) -> dict[str, Any]:
 def _require_sound(answer: dict[str, Any], name: str) -> None:
     if "fault" in answer:
         raise images.damaged(name)
-
-
-def _second_opinion(kind: str, data: bytes, structure: image_structure.Structure, name: str) -> None:
-    """Pillow must see the same picture: a file that two readers understand differently is nobody's photo."""
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(data), formats=list(image_formats.SUPPORTED)) as picture:
-            seen = (picture.format, *picture.size)
-    except Exception:
-        raise images.damaged(name) from None
-    # Phones append a depth map or a brighter twin to a JPEG; Pillow calls that MPO. Its first picture is the photo.
-    if seen not in ((kind, structure.width, structure.height), ("MPO", structure.width, structure.height)):
-        raise images.damaged(name)
-
-
-def _exif_facts(structure: image_structure.Structure) -> tuple[int, bool]:
-    """Orientation (1 to 8) and whether the file says where it was taken; unreadable notes say nothing."""
-    from PIL import Image
-
-    orientation, has_location = 1, b"GPSLatitude" in structure.xmp
-    if structure.exif:
-        exif = Image.Exif()
-        try:
-            exif.load(structure.exif)
-            orientation = int(exif.get(_ORIENTATION, 1))
-            has_location = has_location or bool(exif.get_ifd(_GPS))
-        except Exception:
-            return 1, has_location
-    return orientation if orientation in range(1, 9) else 1, has_location

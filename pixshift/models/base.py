@@ -3,15 +3,28 @@
 import uuid
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, TypeVar, cast
 
-from sqlalchemy import CursorResult, DateTime, Dialect, Enum, Executable, Insert, Row, TypeDecorator, Update, Uuid
-from sqlalchemy.orm import mapped_column
+from sqlalchemy import (
+    CursorResult,
+    DateTime,
+    Dialect,
+    Enum,
+    Executable,
+    Insert,
+    Row,
+    Select,
+    TypeDecorator,
+    Update,
+    Uuid,
+)
+from sqlalchemy.orm import Session, mapped_column
 
 from pixshift.extensions import Base, db
 
-__all__ = ["Base", "Key", "UtcDateTime", "change", "db", "read_rows", "text_enum", "utcnow"]
+__all__ = ["Base", "Key", "UtcDateTime", "change", "db", "read_one", "read_rows", "text_enum", "utcnow"]
 
+T = TypeVar("T")
 Key = Annotated[uuid.UUID, mapped_column(Uuid, primary_key=True, default=uuid.uuid4)]
 
 
@@ -65,3 +78,12 @@ def read_rows(statement: Executable, parameters: dict[str, Any] | None = None) -
     """Rows of one SELECT outside any transaction: nothing to roll back, no lock taken on SQLite."""
     with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         return list(connection.execute(statement, parameters or {}))
+
+
+def read_one(statement: Select[tuple[T]], parameters: dict[str, Any] | None = None) -> T | None:
+    """The first object of one SELECT, read like ``read_rows``: to look at, with only what the SELECT loaded."""
+    reader = db.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    with reader as connection, Session(connection, autoflush=False) as session:
+        found = session.scalars(statement, parameters or {}).first()
+        session.expunge_all()
+        return found

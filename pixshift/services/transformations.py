@@ -2,11 +2,11 @@
 
 import logging
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import Select, bindparam, func, or_, select
 from sqlalchemy.orm import joinedload
 
 from pixshift.domain import images
@@ -15,12 +15,13 @@ from pixshift.domain.lifecycle import FINAL, Purse, Reservation, Status
 from pixshift.errors import InvalidInput, NotFound
 from pixshift.extensions import db
 from pixshift.models import Transformation
-from pixshift.models.base import read_rows
+from pixshift.models.base import read_one, read_rows
 from pixshift.services import billing, leases, transformation_types, uploads
 from pixshift.services.toolbox import Toolbox
 from pixshift.services.uploads import Picture
 
 log = logging.getLogger(__name__)
+USUAL_LIFE = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +80,11 @@ def again(toolbox: Toolbox, user_id: UUID, transformation_id: UUID) -> Transform
 
 
 def find(user_id: UUID, transformation_id: UUID) -> Transformation:
-    """One's own job with its type and photo. Somebody else's is NotFound: that it exists is not revealed."""
-    job = db.session.scalar(
-        _WITH_PARTS.where(Transformation.id == transformation_id, Transformation.user_id == user_id)
-    )
+    """One's own job with its type and photo, to look at.
+
+    Somebody else's is NotFound: that it exists is not revealed.
+    """
+    job = read_one(_OWN, {"transformation_id": transformation_id, "user_id": user_id})
     if job is None:
         raise NotFound("We do not know this picture.")
     return job
@@ -94,7 +96,17 @@ def watch(toolbox: Toolbox, user_id: UUID, transformation_id: UUID) -> Watch:
     if job.status in FINAL:
         return Watch(job, 0, 0.0, now)
     ahead = _ahead(job.id, now) if job.status is Status.PENDING else 0
-    return Watch(job, ahead, transformation_types.typical_seconds(job.transformation_type_id), now)
+    return Watch(job, ahead, _usual_seconds(job.transformation_type_id, now), now)
+
+
+def _usual_seconds(type_id: UUID, now: datetime) -> float:
+    """What this type usually takes, counted anew at most every half minute: every watcher asks every two seconds."""
+    key = str(db.engine.url), type_id
+    until, seconds = _usual.get(key, (now, 0.0))
+    if not now < until <= now + USUAL_LIFE:
+        seconds = transformation_types.typical_seconds(type_id)
+        _usual[key] = now + USUAL_LIFE, seconds
+    return seconds
 
 
 def index(user_id: UUID, *, page: int, limit: int, status: Status | None = None, shown: str | None = None) -> Page:
@@ -125,8 +137,7 @@ def cancel(toolbox: Toolbox, user_id: UUID, transformation_id: UUID) -> Transfor
         raise InvalidInput("Too late to cancel: this picture is already being made or finished.", field="status")
     db.session.commit()
     log.info("job cancelled", extra={"job": str(job.id)})
-    db.session.refresh(job)
-    return job
+    return find(user_id, job.id)
 
 
 def open_picture(toolbox: Toolbox, user_id: UUID, transformation_id: UUID) -> Picture:
@@ -149,6 +160,10 @@ FILTERS = {
 _WITH_PARTS = select(Transformation).options(
     joinedload(Transformation.type, innerjoin=True), joinedload(Transformation.upload)
 )
+_OWN = _WITH_PARTS.where(
+    Transformation.id == bindparam("transformation_id"), Transformation.user_id == bindparam("user_id")
+)
+_usual: dict[tuple[str, UUID], tuple[datetime, float]] = {}  # by database and type: until when it holds, and seconds
 
 
 def _filtered(query: Select[Any], user_id: UUID, status: Status | None, shown: str | None) -> Select[Any]:

@@ -32,10 +32,11 @@ on('change', async (field) => {
   call.upload.onprogress = (event) => { bar.value = event.loaded / event.total }
   call.onerror = () => say(words.lost)
   call.onload = () => {
-    const main = /<main[^]*<\/main>/.exec(call.response)
-    if (call.status < 400) location = call.responseURL
-    else if (main) one('main').outerHTML = main
-    else say(words.lost)
+    if (call.status < 400) { location = call.responseURL; return }
+    const page = new DOMParser().parseFromString(call.response, 'text/html'), main = one('main', page)
+    if (!main) return say(words.lost)
+    document.title = page.title
+    one('main').replaceWith(main)
     one('#error-summary')?.focus()
   }
   call.send(new FormData(form))

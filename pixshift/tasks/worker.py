@@ -46,7 +46,9 @@ def run(app: Flask, concurrency: int) -> None:
 
 def _consumer(app: Flask, concurrency: int) -> Consumer:
     huey = HueyQueue(app.extensions["toolbox"].settings, partial(make_next, app), for_worker=True).huey
-    logging.getLogger("huey.consumer.Worker").addFilter(_OutageFilter())
+    calm = _OutageFilter()
+    for name in ("Worker", "Scheduler"):
+        logging.getLogger(f"huey.consumer.{name}").addFilter(calm)
     # A queue that has to be asked is asked often; with one that says when there is something, this is only the pause
     # after an error.
     first, longest = (0.5, 5.0) if huey.storage.blocking else (0.02, 0.05)
@@ -70,7 +72,7 @@ class _OutageFilter(logging.Filter):
         self._quiet_until = 0.0
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.msg != "Error reading from queue":
+        if not str(record.msg).startswith("Error reading"):
             return True
         if time.monotonic() < self._quiet_until:
             return False

@@ -18,7 +18,7 @@ from sqlalchemy.pool import NullPool
 from pixshift.domain import images
 from pixshift.domain.lifecycle import Purse, Reservation, Stage, Status
 from pixshift.domain.roles import AuthProvider
-from pixshift.models import Transformation, TransformationType, Upload, User, UserSession
+from pixshift.models import Identity, Transformation, TransformationType, Upload, User, UserSession
 from tests import servers
 
 _numbers = itertools.count()
@@ -65,6 +65,7 @@ class Backstage:
             user = User(auth_provider=AuthProvider.MOBILE, phone=number, free_tier_used=free_used)
             session.add(user)
             session.flush()
+            session.add(Identity(user_id=user.id, provider=AuthProvider.MOBILE, subject=number))
             token_hash = hashlib.sha256(token.encode()).hexdigest()
             session.add(UserSession(user_id=user.id, token_hash=token_hash, expires_at=now() + timedelta(days=30)))
             return Person(user.id, number, token)

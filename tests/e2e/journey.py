@@ -38,6 +38,7 @@ class Visitor:
         self.context, self.product, self.device = context, product, device
         self.backstage = Backstage(product)
         self.scripts = device.scripts
+        self.cat = PHOTOS / "chelsea.png"
         self.requests: list[Request] = []
         self.refusals: set[int] = set()  # statuses that this test provokes on purpose
         self._forgiven: list[str] = []
@@ -47,6 +48,7 @@ class Visitor:
         context.on("request", self._see)
         context.on("response", self._judge)
         self.page: Page = context.new_page()
+        self.person: Person | None = None
 
     # --- what must never happen -------------------------------------------------------------------------------------
 
@@ -104,8 +106,8 @@ class Visitor:
 
     def become(self, person: Person) -> None:
         """Go on as somebody whose session is already open."""
-        name = "session"
-        self.context.add_cookies([{"name": name, "value": person.token, "url": self.product.url}])
+        self.person = person
+        self.context.add_cookies([{"name": "session", "value": person.token, "url": self.product.url}])
 
     # --- signing in -------------------------------------------------------------------------------------------------
 

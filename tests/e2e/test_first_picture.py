@@ -36,7 +36,7 @@ def choose(visitor: Visitor, photo: Path, style: str) -> None:
     page = visitor.page
     visitor.choose_photo(photo)
     expect(visitor.heading).to_have_text("Choose a style")
-    expect(page.get_by_text("Free, your 1st of 5")).to_be_visible(visible=not visitor.device.phone)
+    expect(page.get_by_text("Free, your 1st of 5")).to_be_visible()
     if visitor.scripts:
         page.get_by_label("Find a style").fill(style[:5].upper())
         expect(page.get_by_role("radio")).to_have_count(1)

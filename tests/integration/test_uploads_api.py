@@ -125,7 +125,7 @@ def test_a_refusal_names_the_file_the_limit_and_the_way_out(
         assert 'id="image-error"' in skin.text
     assert "<html" in page.text
     assert "<html" not in fragment.text
-    assert fragment.text.strip() in page.text
+    assert factories.without_tokens(fragment.text).strip() in factories.without_tokens(page.text)
     with quick.app_context():
         assert db.session.query(Upload).count() == 0
 

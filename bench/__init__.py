@@ -1,0 +1,1 @@
+"""`make bench`: the figures of docs/performance.md, measured on this machine. Nothing here asserts a time."""
