@@ -68,10 +68,10 @@ def kb(size: int) -> str:
 def table(rows: list[Row]) -> str:
     head = ["", "measured", "reference", "×", "to reach"]
     body = [
-        [row.name, row.value, row.reference, "" if row.ratio is None else f"{row.ratio:.2f}", row.reach]
-        for row in rows
+        [row.name, row.value, row.reference, "" if row.ratio is None else f"{row.ratio:.2f}", row.reach] for row in rows
     ]
     widths = [max(len(line[column]) for line in [head, *body]) for column in range(len(head))]
     return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in [head, *body]
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in [head, *body]
     )

@@ -64,8 +64,12 @@ def _polls(app: Flask, token: str, job: UUID, where: str) -> list[Row]:
         status, _, body = poll()  # type: ignore[misc]
         if status != "200 OK" or not body:
             raise RuntimeError(f"{name}: {status} {body[:300]!r}")
-        pair = side_by_side(lambda poll=poll: cpu(poll, TIMES), lambda: cpu(lambda: wsgi.request(hello, "/"), TIMES * 3))
-        found.append(Row(f"{name} ({where}), CPU", us(pair.ours), f"Flask hello {us(pair.reference)}", pair.ratio, "≤ 4"))
+        pair = side_by_side(
+            lambda poll=poll: cpu(poll, TIMES), lambda: cpu(lambda: wsgi.request(hello, "/"), TIMES * 3)
+        )
+        found.append(
+            Row(f"{name} ({where}), CPU", us(pair.ours), f"Flask hello {us(pair.reference)}", pair.ratio, "≤ 4")
+        )
     return found
 
 

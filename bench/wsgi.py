@@ -31,7 +31,9 @@ def request(
 def environ(path: str, method: str, body: bytes, headers: dict[str, str]) -> dict[str, Any]:
     path, _, query = path.partition("?")
     own = {
-        f"HTTP_{name.upper()}": value for name, value in headers.items() if name not in ("Content_Type", "Content_Length")
+        f"HTTP_{name.upper()}": value
+        for name, value in headers.items()
+        if name not in ("Content_Type", "Content_Length")
     }
     return own | {
         "REQUEST_METHOD": method,
@@ -60,6 +62,7 @@ def hello() -> Flask:
     app = Flask("hello")
 
     @app.get("/")
+    @app.get("/healthz")
     def index() -> Response:
         return Response("hello")
 
@@ -70,3 +73,6 @@ def hello() -> Flask:
         return Response(str(len(incoming.files["image"].read())))
 
     return app
+
+
+hello_app = hello()

@@ -94,7 +94,7 @@ def _skin(error: PixShiftError) -> Response:
 
 
 def _return_to() -> str:
-    """Where a person goes on after signing in: this page, or the page whose form was sent or whose part was asked for."""
+    """Where a person goes on after signing in: this page, or the one whose form or part this is."""
     if request.method == "GET" and not is_fragment():
         return request.full_path.rstrip("?")
     came_from = request.referrer or ""
@@ -138,7 +138,7 @@ def _too_large() -> PixShiftError:
 
 
 def _unexpected(error: Exception) -> Response:
-    log.exception("unexpected error", exc_info=error)
+    log.error("unexpected error", exc_info=error)
     g.on_error = None
     return answer(InternalError())
 

@@ -17,11 +17,14 @@ blueprint = Blueprint("pictures", __name__)
 @blueprint.get("/pictures/<kind>/<uuid:object_id>")
 def show(kind: str, object_id: UUID) -> Response:
     """A photo or picture behind a signed link; the link expires, and only its owner may use it."""
-    if kind not in ("photo", "picture"):
+    if kind not in ("photo", "picture", "thumbnail"):
         raise NotFound
     link, tools = PhotoLinkIn.parse(request.args.to_dict()), toolbox()
     if not tools.gateways.links.is_valid(kind, object_id, link.expires, link.signature, tools.now()):
         raise AuthForbidden("This link has expired. Reload the page it came from.", details={"reason": "link"})
+    if kind == "thumbnail":
+        small = transformations.thumbnail(user_id(), object_id)
+        return _sent(Response(small, mimetype="image/webp"), "inline", "thumbnail.webp")
     opens = uploads.open_photo if kind == "photo" else transformations.open_picture
     return _send(opens(tools, user_id(), object_id), "inline")
 
@@ -50,7 +53,11 @@ def _send(picture: Picture, disposition: str) -> Response:
     response = Response(picture.stored.chunks(), mimetype=picture.media_type)
     response.call_on_close(picture.stored.body.close)  # chunks that nobody began to read close nothing
     response.content_length = picture.stored.size
-    response.headers["Content-Disposition"] = f'{disposition}; filename="{picture.download_name}"'
+    return _sent(response, disposition, picture.download_name)
+
+
+def _sent(response: Response, disposition: str, name: str) -> Response:
+    response.headers["Content-Disposition"] = f'{disposition}; filename="{name}"'
     response.headers["Cache-Control"] = "private, no-store"
     response.headers["Accept-Ranges"] = "none"
     return response

@@ -21,6 +21,7 @@ FILTERS = {"all": "All", "ready": "Ready", "working": "In work", "failed": "Not 
 
 @blueprint.get("/transform")
 def new() -> Response:
+    uploads.expect(toolbox())
     return _chooser(_uuid(request.args.get("photo")), _uuid(request.args.get("style")))
 
 
@@ -60,12 +61,12 @@ def index() -> Response:
 
 @blueprint.get("/transformations/<uuid:transformation_id>")
 def show(transformation_id: UUID) -> Response:
-    return render("transformations/show.html", job=_view(transformation_id))
+    return _job_page(transformation_id)
 
 
 @blueprint.get("/transformations/<uuid:transformation_id>/status")
 def status(transformation_id: UUID) -> Response:
-    return render("transformations/show.html", "status_card", job=_view(transformation_id))
+    return _job_page(transformation_id, "status_card")
 
 
 @blueprint.post("/transformations/<uuid:transformation_id>/cancel")
@@ -118,9 +119,10 @@ def _chooser(photo_id: UUID | None, type_id: UUID | None, error: PixShiftError |
     return response
 
 
-def _view(transformation_id: UUID) -> JobView:
+def _job_page(transformation_id: UUID, block: str | None = None) -> Response:
     seen = transformations.watch(toolbox(), user_id(), transformation_id)
-    return JobView.of(seen.job, page_link, asset_url, seen.now, seen.ahead, seen.typical_seconds)
+    job = JobView.of(seen.job, page_link, asset_url, seen.now, seen.ahead, seen.typical_seconds)
+    return render("transformations/show.html", block, job=job, free=free_view() if job.is_final else None)
 
 
 def _history(found: transformations.Page, shown: str) -> Response:

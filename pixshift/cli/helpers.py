@@ -7,6 +7,7 @@ from typing import ParamSpec, TypeVar
 
 import click
 from flask import current_app
+from sqlalchemy.exc import SQLAlchemyError
 
 from pixshift.errors import PixShiftError
 from pixshift.services.toolbox import Toolbox
@@ -29,7 +30,7 @@ def actor() -> str:
 
 
 def says_why(command: Callable[P, R]) -> Callable[P, R]:
-    """Our errors as one line on stderr and exit status 1."""
+    """Our errors, and those of the database and of files, as one line on stderr and exit status 1."""
 
     @functools.wraps(command)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -37,6 +38,11 @@ def says_why(command: Callable[P, R]) -> Callable[P, R]:
             return command(*args, **kwargs)
         except PixShiftError as error:
             raise click.ClickException(error.message) from None
+        except SQLAlchemyError as error:  # its text may hold values and addresses
+            kind = type(error).__name__
+            raise click.ClickException(f"The database refused ({kind}). `flask doctor` says more.") from None
+        except OSError as error:
+            raise click.ClickException(f"{error.filename or 'A file'}: {error.strerror}.") from None
 
     return wrapper
 

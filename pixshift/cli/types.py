@@ -31,7 +31,7 @@ def list_types() -> None:
 @says_why
 def export_types(file: Path) -> None:
     """Write all types to FILE."""
-    kinds = [TypeIn.model_validate(kind, from_attributes=True).wire() for kind in transformation_types.everything()]
+    kinds = [TypeIn.of(kind).wire() for kind in transformation_types.everything()]
     file.write_text(yaml.safe_dump({"types": kinds}, sort_keys=False, allow_unicode=True, width=100), "utf-8")
     click.echo(f"{len(kinds)} types written to {file}.")
 
@@ -60,4 +60,12 @@ def read(file: Path) -> list[Definition]:
         raise InvalidInput(f"{file.name} is not YAML: {type(error).__name__}.") from None
     if not isinstance(content, dict) or not isinstance(content.get("types"), list):
         raise InvalidInput(f"{file.name} must hold a list called types.")
-    return [Definition(**TypeIn.parse(item).model_dump()) for item in content["types"]]
+    return [_definition(number, item) for number, item in enumerate(content["types"], 1)]
+
+
+def _definition(number: int, item: Any) -> Definition:
+    try:
+        return Definition(**TypeIn.parse(item).model_dump())
+    except InvalidInput as error:
+        slug = f" ({item['slug']})" if isinstance(item, dict) and "slug" in item else ""
+        raise InvalidInput(f"type {number}{slug}: {error.message}", field=error.field) from None

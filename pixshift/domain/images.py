@@ -16,6 +16,7 @@ MAX_BYTES = 10 * 1024 * 1024
 MIN_SIDE = 100
 MAX_SIDE = 5000
 MODEL_SIDE = 2048  # the longest side of what we keep and send to the model
+THUMBNAIL = (168, 112)  # twice the size it is shown at
 RESULT_MAX_PIXELS = 50_000_000
 RESULT_MAX_BYTES = 64 * 1024 * 1024
 NAME_LENGTH = 80

@@ -63,13 +63,13 @@ class PooledImageDecoder:
         structure = image_structure.read(kind, data, name)
         images.require_result(len(data), structure.width, structure.height)
         facts = ImageFacts(kind, structure.width, structure.height, 1, has_location=False)
-        job = {"do": "verify", **_announced(facts)}
+        job = {"do": "verify", **_announced(facts), "thumbnail": images.THUMBNAIL}
         try:
-            answer, _ = self._pool.run_patiently(job, data, _VERIFY_WAIT_SECONDS)
+            answer, thumbnail = self._pool.run_patiently(job, data, _VERIFY_WAIT_SECONDS)
         except (HelperDied, HelperTooSlow, PoolFull) as error:
             raise self._refusal(error, name) from None
         _require_sound(answer, name)
-        return VerifiedImage(image_formats.SUPPORTED[kind], answer["width"], answer["height"])
+        return VerifiedImage(image_formats.SUPPORTED[kind], answer["width"], answer["height"], thumbnail)
 
     def close(self) -> None:
         """End the helpers."""

@@ -86,12 +86,18 @@ def normalise(job: dict[str, Any], data: bytes) -> _Answer:
 
 
 def verify(job: dict[str, Any], data: bytes) -> _Answer:
-    """Decode every pixel and keep none."""
+    """Decode every pixel; all that is kept is a thumbnail, WebP, cut to the ``thumbnail`` sides."""
+    width, height = job["thumbnail"]
 
     def decode(fail_on: str) -> _Answer:
         image = _load(job, data, fail_on=fail_on)
         image.avg()
-        return {"width": image.width, "height": image.height}, b""
+        small = _load(
+            job, data, fail_on="none", **_shrink_on_load(job["format"], min(image.width, image.height), 2 * width)
+        )
+        small = _to_srgb(small.thumbnail_image(width, height=height, crop="centre"))
+        payload = small.webpsave_buffer(Q=70, keep="none")
+        return {"width": image.width, "height": image.height}, payload
 
     return _strictly(decode, job["format"])
 

@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 LINK_LIFE = timedelta(minutes=5)
-_PATH = re.compile(r"^/pictures/(?P<kind>photo|picture)/(?P<id>[0-9a-f-]{36})$")
+_PATH = re.compile(r"^/pictures/(?P<kind>photo|picture|thumbnail)/(?P<id>[0-9a-f-]{36})$")
 
 
 class PictureLinks:
-    """Makes and checks ``/pictures/{kind}/{id}?expires=…&signature=…``; ``kind`` is ``photo`` or ``picture``."""
+    """Makes and checks ``/pictures/{kind}/{id}?expires=…&signature=…``; the kinds are photo, picture, thumbnail."""
 
     def __init__(self, secret: bytes) -> None:
         self._key = hmac.new(secret, b"picture links", hashlib.sha256).digest()

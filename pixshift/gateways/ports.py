@@ -90,11 +90,12 @@ class NormalisedImage:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedImage:
-    """A result that was decoded in full: its real type and sides."""
+    """A result that was decoded in full: its real type and sides, and a small WebP of it for lists."""
 
     media_type: str
     width: int
     height: int
+    thumbnail: bytes = b""
 
 
 class ImageDecoder(Protocol):
@@ -113,6 +114,10 @@ class ImageDecoder(Protocol):
 
     def verify(self, data: bytes) -> VerifiedImage:
         """Decode a model's answer in full in a helper (JPEG, PNG or WebP, ≤ 50 megapixels). Raises InvalidInput."""
+        ...
+
+    def warm(self) -> None:
+        """Get ready in the background; returns at once."""
         ...
 
     def close(self) -> None: ...

@@ -3,7 +3,7 @@
 import uuid
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text, true
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, text, true
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from pixshift.domain.lifecycle import Reservation, Stage, Status
@@ -113,6 +113,9 @@ class Transformation(Base):
     result_bytes: Mapped[int | None]
     result_width: Mapped[int | None]
     result_height: Mapped[int | None]
+    thumbnail: Mapped[bytes | None] = mapped_column(
+        LargeBinary, deferred=True
+    )  # a few kB of WebP, gone with the picture
     is_preview: Mapped[bool] = mapped_column(default=False)
 
     downloaded_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

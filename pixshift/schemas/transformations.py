@@ -11,7 +11,7 @@ from pixshift.domain.lifecycle import Status
 from pixshift.models import Transformation, TransformationType, Upload
 from pixshift.schemas.base import In, Out
 
-Link = Callable[[str, UUID], str]  # ("photo" or "picture", id) -> a signed URL that expires
+Link = Callable[[str, UUID], str]  # ("photo", "picture" or "thumbnail", id) -> a signed URL that expires
 Asset = Callable[[str], str | None]  # the path of a static file -> its URL, None when there is no such file
 
 
@@ -93,6 +93,7 @@ class TransformationOut(Out):
     transformation_type_id: UUID
     original_image_url: str | None
     transformed_image_url: str | None
+    thumbnail_url: str | None
     error_code: str | None
     error_message: str | None
     created_at: datetime
@@ -110,6 +111,7 @@ class TransformationOut(Out):
             transformation_type_id=job.transformation_type_id,
             original_image_url=link("photo", photo.id) if photo else None,
             transformed_image_url=link("picture", job.id) if has_picture else None,
+            thumbnail_url=link("thumbnail", job.id) if has_picture else None,
             error_code=job.error_code,
             error_message=job.error_message,
             created_at=job.created_at,

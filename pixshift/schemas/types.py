@@ -1,10 +1,11 @@
 """Transformation types as written in a file."""
 
-from typing import Any
+from typing import Any, Self
 
 from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from pixshift.models import TransformationType
 from pixshift.schemas.base import In
 
 
@@ -22,6 +23,11 @@ class TypeIn(In):
     enabled: bool = True
     position: int = Field(default=100, ge=0, le=100_000)
     model: str | None = Field(default=None, max_length=80)
+
+    @classmethod
+    def of(cls, kind: TransformationType) -> Self:
+        values = {name: getattr(kind, name) for name in cls.model_fields}
+        return cls.model_validate(values | {"description": kind.description or ""})
 
     def wire(self) -> dict[str, Any]:
         return self.model_dump(by_alias=True)

@@ -48,6 +48,7 @@ class JobView(Out):
     photo: PhotoView | None
     photo_url: str | None
     picture_url: str | None
+    thumbnail_url: str | None
     status: str
     stage: str
     ahead: int
@@ -92,6 +93,7 @@ class JobView(Out):
             photo=photo,
             photo_url=photo.url if photo else None,
             picture_url=link("picture", job.id) if has_picture else None,
+            thumbnail_url=link("thumbnail", job.id) if has_picture else None,
             status=job.status.value,
             stage=job.stage.value,
             ahead=ahead,

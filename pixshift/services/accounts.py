@@ -156,7 +156,8 @@ def profile(user_id: UUID) -> Profile:
 
 def find(who: str) -> User:
     """By e-mail or phone, for operators. Raises NotFound."""
-    user = db.session.scalar(select(User).where(or_(func.lower(User.email) == who.lower(), User.phone == who)))
+    number = "".join(letter for letter in who if letter not in " -()")
+    user = db.session.scalar(select(User).where(or_(func.lower(User.email) == who.lower(), User.phone == number)))
     if user is None:
         raise NotFound("Nobody has that e-mail or phone number. `flask users list` shows who there is.")
     return user

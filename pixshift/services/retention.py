@@ -139,7 +139,7 @@ def _delete(toolbox: Toolbox, item: DueObject) -> bool:
         statement = (
             update(model)
             .where(model.id == item.row_id, model.deleted_at.is_(None))  # type: ignore[union-attr]
-            .values(deleted_at=now, deletion_record=record)
+            .values(deleted_at=now, deletion_record=record, **({} if model is Upload else {"thumbnail": None}))
         )
     recorded = change(statement)
     db.session.commit()

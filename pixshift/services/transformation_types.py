@@ -89,27 +89,37 @@ class Definition:
 
 def import_all(definitions: list[Definition], actor: str) -> tuple[int, int]:
     """Add or update types by slug in one transaction; answers how many were added and changed. Raises InvalidInput."""
-    names = [definition.name for definition in definitions]
-    if len(set(names)) != len(names):
-        raise InvalidInput("Two types in the file have the same name.", field="name")
     known = {kind.slug: kind for kind in everything()}
-    added = changed = 0
-    for definition in definitions:
-        kind = known.get(definition.slug)
-        if kind is None:
-            kind = TransformationType(slug=definition.slug)
-            db.session.add(kind)
-            added += 1
-        elif any(getattr(kind, field) != getattr(definition, field) for field in _WRITABLE):
-            changed += 1
-        else:
-            continue
+    _require_unique(definitions, known)
+    fresh = [definition for definition in definitions if definition.slug not in known]
+    other = [item for item in definitions if item.slug in known and _differs(known[item.slug], item)]
+    for definition in other:  # names may be swapped: each is given up before another takes it
+        known[definition.slug].name = f"~{definition.slug}"
+    db.session.flush()
+    for definition in [*other, *fresh]:
+        kind = known.get(definition.slug) or TransformationType(slug=definition.slug)
         for field in _WRITABLE:
             setattr(kind, field, getattr(definition, field))
-    if added or changed:
-        audit.record(actor, "IMPORT", "TRANSFORMATION_TYPE", None, {"added": added, "changed": changed})
+        db.session.add(kind)
+    if fresh or other:
+        details = {"added": len(fresh), "changed": len(other)}
+        audit.record(actor, "IMPORT", "TRANSFORMATION_TYPE", None, details)
     db.session.commit()
-    return added, changed
+    return len(fresh), len(other)
+
+
+def _differs(kind: TransformationType, definition: Definition) -> bool:
+    return any(getattr(kind, field) != getattr(definition, field) for field in _WRITABLE)
+
+
+def _require_unique(definitions: list[Definition], known: dict[str, TransformationType]) -> None:
+    """Neither two slugs nor two names may be the same, in the file or with types that the file does not hold."""
+    slugs = [definition.slug for definition in definitions]
+    names = [definition.name for definition in definitions]
+    names += [kind.name for slug, kind in known.items() if slug not in slugs]
+    for field, values in (("slug", slugs), ("name", names)):
+        if twice := next((value for value in values if values.count(value) > 1), None):
+            raise InvalidInput(f"Two types would have the {field} {twice}.", field=field)
 
 
 _WRITABLE = ("name", "description", "prompt_template", "enabled", "position", "model")

@@ -151,6 +151,15 @@ def open_picture(toolbox: Toolbox, user_id: UUID, transformation_id: UUID) -> Pi
     return Picture(toolbox.gateways.storage.open(job.transformed_image_url), job.result_media_type, name)
 
 
+def thumbnail(user_id: UUID, transformation_id: UUID) -> bytes:
+    """A small WebP of one's own picture. Raises NotFound once the picture is gone."""
+    mine = (Transformation.id == transformation_id) & (Transformation.user_id == user_id)
+    rows = read_rows(select(Transformation.thumbnail).where(mine, Transformation.deleted_at.is_(None)))
+    if not rows or rows[0].thumbnail is None:
+        raise NotFound("There is no picture here.")
+    return bytes(rows[0].thumbnail)
+
+
 FILTERS = {
     "ready": (Transformation.status == Status.COMPLETED) & Transformation.deleted_at.is_(None),
     "working": Transformation.status.in_([Status.PENDING, Status.PROCESSING]),

@@ -61,6 +61,11 @@ def create(toolbox: Toolbox, user_id: UUID, *, data: bytes, filename: str | None
     return upload
 
 
+def expect(toolbox: Toolbox) -> None:
+    """A photo will probably come soon: let the decoder get ready meanwhile."""
+    toolbox.gateways.decoder.warm()
+
+
 def find(user_id: UUID, upload_id: UUID) -> Upload:
     """One's own photo. Raises NotFound, with ``details.reason`` "deleted" when it was there."""
     upload = db.session.scalar(select(Upload).where(Upload.id == upload_id, Upload.user_id == user_id))

@@ -7,6 +7,7 @@ import time
 from functools import partial
 
 from flask import Flask
+from huey import Huey
 from huey.consumer import Consumer
 
 from pixshift.tasks.queue import HueyQueue
@@ -30,11 +31,12 @@ class _Consumer(Consumer):  # type: ignore[misc]
 def run(app: Flask, concurrency: int) -> None:
     """Work until SIGTERM or SIGINT, then finish what runs, or hand it back, within 30 s."""
     stop = threading.Event()
-    consumer = _consumer(app, concurrency)
+    queue = HueyQueue(app.extensions["toolbox"].settings, partial(make_next, app), for_worker=True)
+    working = consumer(queue.huey, concurrency)
     for target in (beat, sweep_forever):
         threading.Thread(target=target, args=(app, stop), daemon=True).start()
     try:
-        consumer.run()
+        working.run()
     finally:
         for number in _SIGNALS:  # the end has begun: nobody may interrupt it
             signal.signal(number, signal.SIG_IGN)
@@ -44,14 +46,14 @@ def run(app: Flask, concurrency: int) -> None:
         log.info("worker stopped")
 
 
-def _consumer(app: Flask, concurrency: int) -> Consumer:
-    huey = HueyQueue(app.extensions["toolbox"].settings, partial(make_next, app), for_worker=True).huey
+def consumer(huey: Huey, concurrency: int) -> Consumer:
+    """Huey's threads as we want them: quick to start, quiet while the queue is away, in no hurry to end."""
     calm = _OutageFilter()
     for name in ("Worker", "Scheduler"):
         logging.getLogger(f"huey.consumer.{name}").addFilter(calm)
     # A queue that has to be asked is asked often; with one that says when there is something, this is only the pause
     # after an error.
-    first, longest = (0.5, 5.0) if huey.storage.blocking else (0.02, 0.05)
+    first, longest, growth = (0.5, 5.0, 2.0) if huey.storage.blocking else (0.02, 0.05, 1.15)
     return _Consumer(
         huey,
         workers=concurrency,
@@ -59,7 +61,7 @@ def _consumer(app: Flask, concurrency: int) -> Consumer:
         periodic=False,
         initial_delay=first,
         max_delay=longest,
-        backoff=2 if huey.storage.blocking else 1.15,
+        backoff=growth,
         shutdown_timeout=STOP_SECONDS,
     )
 

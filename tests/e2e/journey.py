@@ -73,7 +73,7 @@ class Visitor:
         self._forgiven.append(words)
 
     def check(self) -> None:
-        assert self._wrong == []
+        assert not self._wrong, self._wrong
 
     def count(self, method: str, path: str) -> int:
         """How many requests for ``path`` (a regular expression) there have been."""

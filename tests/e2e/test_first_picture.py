@@ -75,23 +75,18 @@ def compare(visitor: Visitor, style: str) -> None:
 
 
 @pytest.mark.parametrize("device", [DESKTOP, PHONE, BARE_PHONE], ids=lambda device: device.name.replace(" ", "-"))
-def test_a_photo_becomes_a_picture_and_is_gone_after_the_download(
-    visit: Visit, device: Device, backstage: Backstage
-) -> None:
-    visitor, number = visit(device), phone()
+def test_a_photo_becomes_a_picture_to_compare_and_to_keep(visit: Visit, device: Device) -> None:
+    visitor = visit(device)
     page = visitor.page
     if device.scripts:
         page.clock.install()
     visitor.goto("/login")
-    sign_in_with_one_mistake(visitor, number)
-    me = backstage.person_with(number)
+    sign_in_with_one_mistake(visitor, phone())
 
     choose(visitor, PHOTOS / "astronaut.png", "Engraving")
-    job = visitor.press_make()
+    visitor.press_make()
     visitor.watch_until(READY)
     compare(visitor, "Engraving")
-    picture_url = page.get_by_alt_text("Your picture: Engraving").get_attribute("src")
-    assert picture_url
     expect(page.get_by_text("The clock has not started.")).to_be_visible()
 
     name, data = visitor.download()
@@ -108,14 +103,29 @@ def test_a_photo_becomes_a_picture_and_is_gone_after_the_download(
     expect(visitor.link(re.compile("^Download again"))).to_be_visible()
     expect(page.get_by_text(re.compile(r"^4:\d\d left$"))).to_be_visible()
 
-    backstage.let_time_pass(job)
-    wait_until(lambda: not backstage.files(me), 20, "the deletion")
-    if device.scripts:
-        page.clock.fast_forward("05:00")  # the clock on the page comes to its end, and the page looks by itself
-    else:
-        page.reload()
-    expect(visitor.heading).to_have_text(spaced(GONE))
-    expect(page).to_have_title("Deleted · PixShift")
-    expect(page.get_by_text(str(backstage.find(job).deletion_record))).to_be_visible()
-    assert visitor.context.request.get(picture_url).status == 404
-    assert visitor.context.request.get(f"/transformations/{job}/download").status == 404
+
+def test_within_five_minutes_of_the_download_photo_and_picture_are_gone(visit: Visit, backstage: Backstage) -> None:
+    """Two windows at once, because the sweeper comes by every 15 seconds."""
+    watcher, bare = visit(DESKTOP), visit(BARE_PHONE)
+    watcher.page.clock.install()
+    pictures = {}
+    for visitor in (watcher, bare):
+        visitor.become(backstage.person())
+        job = visitor.order(visitor.person)
+        visitor.goto(f"/transformations/{job}")
+        visitor.watch_until(READY)
+        pictures[job] = visitor.page.get_by_alt_text("Your picture: Engraving").get_attribute("src")
+        visitor.download()
+        wait_until(lambda job=job: backstage.find(job).downloaded_at is not None, 10, "the start of the clock")
+        backstage.let_time_pass(job)
+    watcher.page.clock.run_for(4_000)
+    wait_until(lambda: not backstage.files(watcher.person.id) + backstage.files(bare.person.id), 20, "the deletion")
+    watcher.page.clock.fast_forward("05:00")  # the clock on the page comes to its end, and the page looks by itself
+    bare.page.reload()
+    for visitor, (job, picture_url) in zip((watcher, bare), pictures.items(), strict=True):
+        expect(visitor.heading).to_have_text(spaced(GONE))
+        expect(visitor.page).to_have_title("Deleted · PixShift")
+        expect(visitor.page.get_by_text(str(backstage.find(job).deletion_record))).to_be_visible()
+        assert visitor.context.request.get(picture_url).status == 404
+        assert visitor.context.request.get(f"/transformations/{job}/download").status == 404
+    expect(watcher.heading).to_be_focused()
