@@ -25,7 +25,7 @@ def rows(folder: Path, postgres: servers.Postgres, redis_url: str) -> list[Row]:
     with postgres.database() as name:
         migrate(postgres.url(name), folder)
         with site(folder / "big", postgres.url(name), redis_url) as (app, token, job):
-            found += _polls(app, token, job, "PostgreSQL, Redis") + [_session(app, token)]
+            found += [*_polls(app, token, job, "PostgreSQL, Redis"), _session(app, token)]
     file = f"sqlite:///{folder / 'bench.sqlite3'}"
     migrate(file, folder)
     with site(folder / "small", file, "") as (app, token, job):

@@ -35,8 +35,12 @@ def granian(target: str, env: dict[str, str]) -> Iterator[tuple[http.client.HTTP
     inherited = {name: os.environ[name] for name in servers.INHERITED if name in os.environ}
     process = subprocess.Popen(
         [sys.executable, "-m", "granian", *options, target],
-        cwd=servers.ROOT, env=inherited | env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
+        cwd=servers.ROOT,
+        env=inherited | env,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
 
     def answers() -> bool:

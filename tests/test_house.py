@@ -191,15 +191,23 @@ def test_every_code_of_appendix_b_has_exactly_one_class() -> None:
 
 
 def rendered_blocks() -> list[tuple[str, str]]:
-    """Every ``render("page.html", "block", …)`` that there is."""
+    """Every ``render("page.html", "block", …)``; where the block is a function's argument, what its callers pass."""
     found = []
     for file in SOURCES:
-        for node in ast.walk(tree(file)):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "render":
-                words = [arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
-                if len(words) == 2:
-                    found.append((words[0], words[1]))
+        for function in functions(file):
+            for call in calls_of("render", function):
+                template, block = [*call.args, None, None][:2]
+                if not isinstance(template, ast.Constant) or block is None:
+                    continue
+                callers = calls_of(function.name, tree(file)) if isinstance(block, ast.Name) else [call]
+                blocks = [arg.value for caller in callers for arg in caller.args[1:] if isinstance(arg, ast.Constant)]
+                found += [(str(template.value), block) for block in blocks if isinstance(block, str)]
     return found
+
+
+def calls_of(name: str, where: ast.AST) -> list[ast.Call]:
+    calls = (node for node in ast.walk(where) if isinstance(node, ast.Call))
+    return [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == name]
 
 
 def test_every_rendered_template_exists() -> None:

@@ -36,8 +36,10 @@ def send() -> Response:
 
 @blueprint.post("/login/resend")
 def resend() -> Response:
+    if "phone" not in session:
+        return see(url_for("auth.login"))
     on_error(_code_page)
-    asked = RequestCodeIn.parse({"phone": session.get("phone", "")})
+    asked = RequestCodeIn.parse({"phone": session["phone"]})
     return _send(asked.phone)
 
 
@@ -48,8 +50,10 @@ def code() -> Response:
 
 @blueprint.post("/login/code")
 def verify() -> Response:
+    if "phone" not in session:
+        return see(url_for("auth.login"))
     on_error(_code_page)
-    tried = VerifyCodeIn.parse({"phone": session.get("phone", ""), "otp": request.form.get("code", "").strip()})
+    tried = VerifyCodeIn.parse({"phone": session["phone"], "otp": request.form.get("code", "").strip()})
     signed_in = accounts.verify_code(toolbox(), phone=tried.phone, code=tried.otp, flow=flow(), device=device())
     response = see(session.get("next") or url_for("pages.dashboard"))
     return welcome(response, signed_in.token)

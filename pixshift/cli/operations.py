@@ -74,7 +74,7 @@ def _run_together(commands: list[list[str]], settings: Settings) -> int:
         signal.signal(number, stop)
     _control(_ADOPT_ORPHANS, 1)
     children = [
-        subprocess.Popen(command, cwd=ROOT, preexec_fn=_die_with_parent)  # noqa: PLW1509 - no other thread runs here
+        subprocess.Popen(command, cwd=ROOT, preexec_fn=_follow_parent)  # noqa: PLW1509 - no other thread runs here
         for command in commands
     ]
     click.echo(f"PixShift is at {settings.app_url} - Ctrl-C stops it.", err=True)
@@ -98,8 +98,13 @@ def _wait_or_kill(child: subprocess.Popen[bytes]) -> None:
         child.wait()
 
 
-def _die_with_parent() -> None:
-    """In the child: end when the parent is killed, so that no orphan keeps the port or takes jobs."""
+def _follow_parent() -> None:
+    """In the child: the parent alone says when to stop, and its death says so too.
+
+    A terminal's Ctrl-C reaches everybody at once; the web server, told twice, hung. And an orphan would keep the port
+    and take jobs.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
     _control(_SIGNAL_AT_PARENTS_DEATH, signal.SIGTERM)
 
 

@@ -62,7 +62,7 @@ def _edited(request: EditRequest) -> EditedImage:
 
 
 def _ribbon(picture: Image.Image) -> None:
-    """Write PREVIEW into the lower right corner: nobody shall take this for what the model makes."""
+    """Write PREVIEW into the upper right corner, clear of captions: nobody shall take this for what the model makes."""
     from PIL import ImageDraw, ImageFont
 
     size = max(9, round(min(max(picture.size) / 62, min(picture.size) / 5)))
@@ -71,8 +71,8 @@ def _ribbon(picture: Image.Image) -> None:
     draw = ImageDraw.Draw(picture, "RGBA")
     left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
     pad, gap = size * 0.7, size
-    box_right, box_bottom = picture.width - gap, picture.height - gap
-    box = (box_right - (right - left) - 2 * pad, box_bottom - (bottom - top) - 2 * pad, box_right, box_bottom)
+    box_right = picture.width - gap
+    box = (box_right - (right - left) - 2 * pad, gap, box_right, gap + (bottom - top) + 2 * pad)
     draw.rounded_rectangle(box, size * 0.35, fill=(20, 22, 34, 205))
     draw.text((box[0] + pad - left, box[1] + pad - top), text, font=font, fill=(255, 255, 255, 255))
 

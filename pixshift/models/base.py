@@ -74,13 +74,13 @@ def change(statement: Update | Insert) -> int:
     return cast(CursorResult[Any], result).rowcount
 
 
-def read_rows(statement: Executable, parameters: dict[str, Any] | None = None) -> list[Row[Any]]:
+def read_rows(statement: Executable, parameters: dict[str, Any] | None = None) -> list[Row[*tuple[Any, ...]]]:
     """Rows of one SELECT outside any transaction: nothing to roll back, no lock taken on SQLite."""
     with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         return list(connection.execute(statement, parameters or {}))
 
 
-def read_one(statement: Select[tuple[T]], parameters: dict[str, Any] | None = None) -> T | None:
+def read_one(statement: Select[T], parameters: dict[str, Any] | None = None) -> T | None:
     """The first object of one SELECT, read like ``read_rows``: to look at, with only what the SELECT loaded."""
     reader = db.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
     with reader as connection, Session(connection, autoflush=False) as session:

@@ -122,7 +122,7 @@ def due(now: datetime) -> list[DueObject]:
 
 
 def _found(model: type[Upload] | type[Transformation] | type[Attempt], query: Any) -> list[DueObject]:
-    return [DueObject(model, row_id, key) for row_id, key in read_rows(query.limit(BATCH)) if key]
+    return [DueObject(model, row[0], row[1]) for row in read_rows(query.limit(BATCH))]
 
 
 def _delete(toolbox: Toolbox, item: DueObject) -> bool:

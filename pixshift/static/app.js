@@ -18,6 +18,7 @@ on('change', async (field) => {
     const wrong = one('.wrong', form)
     one('span', wrong).textContent = text.replace('{name}', file.name).replace('{size}', Math.ceil(file.size / 104857.6) / 10 + ' MB').replace('{sides}', sides.join(' × '))
     wrong.hidden = !text
+    one('#live').textContent = text && wrong.textContent
     if (image.hidden = bar.hidden = !!text) field.value = ''
   }
   image.src = URL.createObjectURL(file)

@@ -19,7 +19,7 @@ STOP_SECONDS = 25  # of the 30 that a stop may take; the rest hands jobs back
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-class _Consumer(Consumer):  # type: ignore[misc]
+class _Consumer(Consumer):
     """Huey's consumer, for which every signal means the same stop (its own SIGHUP would start it anew)."""
 
     def start(self) -> None:

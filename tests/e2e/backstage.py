@@ -42,9 +42,9 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def small_picture(tone: int = 120) -> bytes:
+def small_picture(tone: int = 120, kind: str = "JPEG") -> bytes:
     file = io.BytesIO()
-    Image.new("RGB", (120, 90), (tone, 80, 160)).save(file, "JPEG")
+    Image.new("RGB", (120, 90), (tone, 80, 160)).save(file, kind)
     return file.getvalue()
 
 
@@ -129,6 +129,7 @@ class Backstage:
             values |= {"delete_due_at": now() + timedelta(hours=24)}
         if state in ("ready", "downloaded"):
             self._write(key, small_picture(200))
+            values |= {"thumbnail": small_picture(200, "WEBP")}
         if state in ("downloaded", "deleted"):
             values |= {"downloaded_at": now()}
         if state == "deleted":

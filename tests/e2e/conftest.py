@@ -28,7 +28,12 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-SMALL_SCREEN = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
+SMALL_SCREEN = {
+    "viewport": {"width": 390, "height": 844},
+    "device_scale_factor": 2,
+    "is_mobile": True,
+    "has_touch": True,
+}
 LARGE_SCREEN = {"viewport": {"width": 1280, "height": 800}}
 
 StartProduct = Callable[..., servers.Product]

@@ -54,7 +54,7 @@ class Visitor:
 
     def _hear(self, message: ConsoleMessage) -> None:
         refused = _REFUSED.match(message.text)
-        if refused and int(refused[1]) in self.refusals or any(words in message.text for words in self._forgiven):
+        if (refused and int(refused[1]) in self.refusals) or any(words in message.text for words in self._forgiven):
             return
         if message.type in ("error", "warning") or "Content Security Policy" in message.text:
             self._wrong.append(f"console: {message.text} ({message.location.get('url')})")

@@ -104,17 +104,27 @@ def test_a_photo_becomes_a_picture_to_compare_and_to_keep(visit: Visit, device: 
     expect(page.get_by_text(re.compile(r"^4:\d\d left$"))).to_be_visible()
 
 
+def signed_links(visitor: Visitor) -> list[str]:
+    links: list[str] = visitor.page.locator("img[src*='/pictures/']").evaluate_all(
+        "images => images.map(image => image.getAttribute('src'))"
+    )
+    return links
+
+
 def test_within_five_minutes_of_the_download_photo_and_picture_are_gone(visit: Visit, backstage: Backstage) -> None:
     """Two windows at once, because the sweeper comes by every 15 seconds."""
     watcher, bare = visit(DESKTOP), visit(BARE_PHONE)
     watcher.page.clock.install()
-    pictures = {}
+    links = {}
     for visitor in (watcher, bare):
         visitor.become(backstage.person())
         job = visitor.order(visitor.person)
         visitor.goto(f"/transformations/{job}")
         visitor.watch_until(READY)
-        pictures[job] = visitor.page.get_by_alt_text("Your picture: Engraving").get_attribute("src")
+        links[job] = [f"/transformations/{job}/download", *signed_links(visitor)]
+        visitor.goto("/transformations?status=ready")
+        links[job] += signed_links(visitor)
+        visitor.page.go_back()
         visitor.download()
         wait_until(lambda job=job: backstage.find(job).downloaded_at is not None, 10, "the start of the clock")
         backstage.let_time_pass(job)
@@ -122,10 +132,10 @@ def test_within_five_minutes_of_the_download_photo_and_picture_are_gone(visit: V
     wait_until(lambda: not backstage.files(watcher.person.id) + backstage.files(bare.person.id), 20, "the deletion")
     watcher.page.clock.fast_forward("05:00")  # the clock on the page comes to its end, and the page looks by itself
     bare.page.reload()
-    for visitor, (job, picture_url) in zip((watcher, bare), pictures.items(), strict=True):
+    for visitor, job in zip((watcher, bare), links, strict=True):
         expect(visitor.heading).to_have_text(spaced(GONE))
         expect(visitor.page).to_have_title("Deleted · PixShift")
         expect(visitor.page.get_by_text(str(backstage.find(job).deletion_record))).to_be_visible()
-        assert visitor.context.request.get(picture_url).status == 404
-        assert visitor.context.request.get(f"/transformations/{job}/download").status == 404
+        assert len(links[job]) == 4  # the download, the photo, the picture and its thumbnail
+        assert [visitor.context.request.get(link).status for link in links[job]] == [404] * 4
     expect(watcher.heading).to_be_focused()

@@ -30,6 +30,8 @@ def test_the_history_is_filtered_and_paged_by_links(visit: Visit, device: Device
     visitor.goto("/transformations")
     expect(rows(visitor)).to_have_count(20)
     expect(visitor.page.get_by_text("1 to 20 of 45")).to_be_visible()
+    assert visitor.count("GET", "/pictures/picture/.*") == 0  # lists make do with thumbnails
+    assert visitor.count("GET", "/pictures/thumbnail/.*") == 3
     for label, count in {"All": 45, "Ready": 3, "In work": 2, "Not made": 4, "Deleted": 36}.items():
         expect(shown(visitor, label)).to_have_text(re.compile(rf"^{label}\s+{count}$"))
 
@@ -135,4 +137,19 @@ def test_five_pictures_are_free_and_then_the_page_says_what_comes_next(
     visitor.link(re.compile("^Open")).first.click()
     visitor.button(re.compile("^Again")).click()
     expect(visitor.heading).to_contain_text("free pictures are used.")
+    assert backstage.free_used(me.id) == 5
+
+
+def test_a_form_from_before_the_last_free_picture_says_the_same(
+    visit: Visit, device: Device, backstage: Backstage
+) -> None:
+    me = backstage.person(free_used=4)
+    visitor = visit(device, person=me)
+    visitor.goto(f"/transform?photo={backstage.photo(me.id)}&style={backstage.style()}")
+    visitor.order(me)
+    visitor.refusals = {402}
+    visitor.button(re.compile("^Make it")).click()
+    expect(visitor.heading).to_have_text("Your five free pictures are used.")
+    expect(visitor.page.get_by_role("alert")).to_have_count(0)  # there is no field to go to
+    expect(visitor.page).to_have_title(re.compile("Your free pictures are used"))
     assert backstage.free_used(me.id) == 5

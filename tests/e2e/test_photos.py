@@ -13,7 +13,7 @@ from playwright.sync_api import FilePayload, expect
 
 from pixshift.domain.images import MAX_BYTES
 from tests.e2e.conftest import Vendors, Visit
-from tests.e2e.journey import DESKTOP, PHOTOS, READY, Device, Visitor, payload, spaced
+from tests.e2e.journey import DESKTOP, PHOTOS, READY, Device, Visitor, described, payload, spaced
 from tests.stand_ins.gemini import picture
 
 PRIVATE = (b"Exif\x00", b"SECRET-CAMERA", b"http://ns.adobe.com/xap/", b"SECRET-PLACE", b"GPSLatitude")
@@ -123,7 +123,9 @@ def test_a_bad_file_is_refused_with_its_figures_and_a_way_out(visit: Visit, devi
     visitor.goto("/transform")
     visitor.choose_photo(file)
     if visitor.scripts:
-        expect(visitor.page.get_by_text(words)).to_be_visible()
+        expect(visitor.page.locator("form").get_by_text(words)).to_be_visible()
+        assert words in described(visitor.photo_field)
+        expect(visitor.page.locator("#live")).to_have_text(words)
         assert visitor.count("POST", ".*") == 0
     else:
         expect(visitor.page.get_by_role("alert")).to_contain_text(spaced(words))
@@ -151,7 +153,9 @@ def test_what_only_the_server_can_refuse_is_said_in_place(visit: Visit, device: 
     visitor.goto("/transform")
     visitor.choose_photo(animation())
     summary = visitor.page.get_by_role("alert")
-    expect(summary).to_contain_text(spaced("waving.png is animated. Please save a still picture of it and choose that."))
+    expect(summary).to_contain_text(
+        spaced("waving.png is animated. Please save a still picture of it and choose that.")
+    )
     if visitor.scripts:
         expect(summary).to_be_focused()
     expect(visitor.page).to_have_title(re.compile("^Error: "))
@@ -166,7 +170,7 @@ def test_a_photo_that_does_not_arrive_is_said_so_and_can_be_chosen_again(visit: 
     visitor.forgive("net::ERR_FAILED")
     visitor.choose_photo(PHOTOS / "rocket.jpg")
     lost = "rocket.jpg did not reach us. Check your connection and choose it again."
-    expect(visitor.page.get_by_text(lost)).to_be_visible()
+    expect(visitor.page.locator("form").get_by_text(lost)).to_be_visible()
     expect_a_good_photo_to_work(visitor)
 
 

@@ -134,7 +134,9 @@ def _query(page: str) -> str:
     return urlencode({"next": page})
 
 
-@pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:alert(1)"])
+@pytest.mark.parametrize(
+    "target", ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:alert(1)"]
+)
 def test_nobody_is_sent_elsewhere_after_signing_in(visit: Visit, backstage: Backstage, target: str) -> None:
     visitor = visit(DESKTOP, person=backstage.person())
     visitor.goto(f"/login?{_query(target)}")

@@ -18,7 +18,8 @@ from tests import factories, servers
 from tests.integration.conftest import MakeApp
 
 COMMANDS = [
-    [], ["up"], ["worker"], ["doctor"], ["users"], ["users", "list"], ["users", "promote"], ["users", "demote"], ["types"],
+    [], ["up"], ["worker"], ["doctor"], ["users"], ["users", "list"], ["users", "promote"], ["users", "demote"],
+    ["types"],
     ["types", "list"], ["types", "export"], ["types", "import"], ["transformations"], ["transformations", "list"],
     ["transformations", "requeue"], ["transformations", "fail"], ["retention"], ["retention", "sweep"],
 ]  # fmt: skip
@@ -165,7 +166,7 @@ def test_two_types_may_swap_their_names(app: Flask, tmp_path: Path) -> None:
         ({"types": [1]}, "type 1"),
         ({"types": [definition(), definition(name="Other")]}, "slug engraving"),
         ({"types": [definition(), definition("linocut", name="Engraving")]}, "name Engraving"),
-        ({"types": [definition(), definition("linocut", colour="red")]}, "type 2 (linocut): colour: this field is not known"),
+        ({"types": [definition(), definition("linocut", colour="red")]}, "type 2 (linocut): colour: this field is not"),
         ({"types": [{"slug": "x"}]}, "type 1 (x): name: this field is required"),
         ({"types": [definition("Not A Slug")]}, "slug"),
         ({"types": [definition(promptTemplate="short")]}, "promptTemplate"),

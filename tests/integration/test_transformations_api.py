@@ -64,7 +64,8 @@ def test_a_link_that_expired_still_names_its_photo(quick: Flask) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "", "x", "http://169.254.169.254/latest/meta-data", "file:///etc/passwd", "http://[bad", "/pictures/photo/not-a-uuid",
+        "", "x", "http://169.254.169.254/latest/meta-data", "file:///etc/passwd", "http://[bad",
+        "/pictures/photo/not-a-uuid",
         f"/pictures/picture/{uuid4()}", "data:image/png;base64,xx", "x" * 3000, 5, None, ["a"],
     ],
 )  # fmt: skip

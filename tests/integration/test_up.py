@@ -83,7 +83,9 @@ def test_a_port_in_use_is_one_clear_line_and_exit_status_one(tmp_path: Path, add
         port = taken.getsockname()[1]
         env = inherited | ENV | {"PORT": str(port), "PIXSHIFT_INSTANCE": str(tmp_path)}
         command = [sys.executable, "-m", "flask", "--app", "wsgi", "up"]
-        ended = subprocess.run(command, cwd=servers.ROOT, env=env, capture_output=True, text=True, timeout=30)
+        ended = subprocess.run(
+            command, cwd=servers.ROOT, env=env, capture_output=True, text=True, timeout=30, check=False
+        )
     assert ended.returncode == 1
     assert ended.stderr.strip() == (
         f"Error: Port {port} is in use. Stop what listens there, or set PORT to another number."

@@ -102,7 +102,7 @@ def test_an_even_photo_is_no_trouble(style: str, colour: str) -> None:
 def test_a_ribbon_says_preview() -> None:
     data = photo("coffee.png", (1500, 1000))
 
-    corner = opened(edit("crown", data)).convert("L").crop((1300, 930, 1470, 970)).tobytes()
+    corner = opened(edit("crown", data)).convert("L").crop((1300, 30, 1470, 70)).tobytes()
 
     assert max(corner) > 240  # letters
     assert min(corner) < 60  # on a dark plate
