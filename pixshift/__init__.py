@@ -27,7 +27,6 @@ from pixshift.extensions import db, migrate
 from pixshift.gateways import Gateways, build_gateways
 from pixshift.services.toolbox import Toolbox
 from pixshift.settings import ROOT, Settings, load_settings
-from pixshift.tasks import worker
 from pixshift.tasks.queue import HueyQueue
 from pixshift.tasks.transformations import make_next
 
@@ -47,7 +46,7 @@ def create_app(settings: Settings | None = None, gateways: Gateways | None = Non
     db.init_app(app)
     migrate.init_app(app, db, directory=str(MIGRATIONS))
     queue = HueyQueue(settings, partial(make_next, app))
-    app.extensions["worker"] = partial(worker.run, app)
+    app.extensions["worker"] = partial(_work, app)
     app.extensions["toolbox"] = Toolbox(settings, gateways or build_gateways(settings, queue))
     headers.init_app(app, settings)
     access.init_app(app)
@@ -61,6 +60,12 @@ def create_app(settings: Settings | None = None, gateways: Gateways | None = Non
     Compress(app)
     register_commands(app)
     return app
+
+
+def _work(app: Flask, concurrency: int) -> None:
+    from pixshift.tasks import worker  # only the worker pays for Huey's consumer
+
+    worker.run(app, concurrency)
 
 
 def _flask_config(settings: Settings) -> dict[str, object]:

@@ -117,6 +117,7 @@ def upgrade() -> None:
         sa.Column("result_bytes", sa.Integer(), nullable=True),
         sa.Column("result_width", sa.Integer(), nullable=True),
         sa.Column("result_height", sa.Integer(), nullable=True),
+        sa.Column("thumbnail", sa.LargeBinary(), nullable=True),
         sa.Column("is_preview", sa.Boolean(), nullable=False),
         sa.Column("downloaded_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("delete_due_at", sa.DateTime(timezone=True), nullable=True),
@@ -125,7 +126,8 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
-            "status <> 'COMPLETED' OR result_bytes > 0", name=op.f("ck_transformations_completed_has_a_picture")
+            "status <> 'COMPLETED' OR (result_bytes IS NOT NULL AND result_bytes > 0)",
+            name=op.f("ck_transformations_completed_has_a_picture"),
         ),
         sa.CheckConstraint(
             "status <> 'PROCESSING' OR lease_token IS NOT NULL", name=op.f("ck_transformations_processing_has_a_lease")

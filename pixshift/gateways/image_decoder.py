@@ -66,7 +66,9 @@ class PooledImageDecoder:
         job = {"do": "verify", **_announced(facts), "thumbnail": images.THUMBNAIL}
         try:
             answer, thumbnail = self._pool.run_patiently(job, data, _VERIFY_WAIT_SECONDS)
-        except (HelperDied, HelperTooSlow, PoolFull) as error:
+        except PoolFull:  # our own shortage says nothing about the picture
+            raise RateLimitExceeded("Too many pictures are being checked right now.", retryable=True) from None
+        except (HelperDied, HelperTooSlow) as error:
             raise self._refusal(error, name) from None
         _require_sound(answer, name)
         return VerifiedImage(image_formats.SUPPORTED[kind], answer["width"], answer["height"], thumbnail)

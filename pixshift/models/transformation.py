@@ -69,7 +69,9 @@ class Transformation(Base):
     __tablename__ = "transformations"
     __table_args__ = (
         CheckConstraint("attempts >= 0", name="attempts_not_negative"),
-        CheckConstraint("status <> 'COMPLETED' OR result_bytes > 0", name="completed_has_a_picture"),
+        CheckConstraint(
+            "status <> 'COMPLETED' OR (result_bytes IS NOT NULL AND result_bytes > 0)", name="completed_has_a_picture"
+        ),
         CheckConstraint("status <> 'PROCESSING' OR lease_token IS NOT NULL", name="processing_has_a_lease"),
         Index(None, "user_id"),
         Index(None, "transformation_type_id"),

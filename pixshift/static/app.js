@@ -16,9 +16,8 @@ on('change', async (field) => {
   const image = one('img', form), bar = one('progress', form), words = form.dataset
   const say = (text) => {
     const wrong = one('.wrong', form)
-    one('span', wrong).textContent = text.replace('{name}', file.name).replace('{size}', Math.ceil(file.size / 104857.6) / 10 + ' MB').replace('{sides}', sides.join(' × '))
+    one('#live').textContent = one('span', wrong).textContent = text.replace('{name}', file.name).replace('{size}', Math.ceil(file.size / 104857.6) / 10 + ' MB').replace('{sides}', sides.join(' × '))
     wrong.hidden = !text
-    one('#live').textContent = text && wrong.textContent
     if (image.hidden = bar.hidden = !!text) field.value = ''
   }
   image.src = URL.createObjectURL(file)
@@ -33,7 +32,7 @@ on('change', async (field) => {
   call.upload.onprogress = (event) => { bar.value = event.loaded / event.total }
   call.onerror = () => say(words.lost)
   call.onload = () => {
-    if (call.status < 400) { location = call.responseURL; return }
+    if (call.status < 400) return location = call.responseURL
     const page = new DOMParser().parseFromString(call.response, 'text/html'), main = one('main', page)
     if (!main) return say(words.lost)
     document.title = page.title

@@ -180,7 +180,7 @@ def test_a_foreign_link_to_a_photo_or_picture_shows_nothing(app: Flask) -> None:
     owner, other = factories.person(app), factories.person(app)
     job_id = factories.picture(app, owner, factories.style(app))
     job = owner.client.get(f"/api/v1/transformations/{job_id}").json["transformation"]
-    for url in (job["originalImageUrl"], job["transformedImageUrl"]):
+    for url in (job["originalImageUrl"], job["transformedImageUrl"], job["thumbnailUrl"]):
         assert owner.client.get(url).status_code == 200
         assert other.client.get(url).status_code == 404
         assert app.test_client().get(url).status_code == 303

@@ -190,6 +190,7 @@ def test_a_session_that_ended_is_said_and_its_cookie_taken_back(app: Flask) -> N
 
 def test_a_form_too_large_for_its_page_is_refused_kindly(app: Flask) -> None:
     who = factories.person(app)
+    who.client.post("/login", data={"phone": factories.phone()}, headers=who.headers)
     for path in ("/transform", "/login", "/login/code"):
         for headers in (who.headers, {}):
             answer = who.client.post(path, data={"phone": "1" * 200_000}, headers=headers)

@@ -164,6 +164,8 @@ Make = Callable[..., str]
         (a_job, {"reservation": "KEPT"}, "ck_transformations_reservation"),
         (a_job, {"attempts": -1}, "ck_transformations_attempts_not_negative"),
         (a_job, {"status": "COMPLETED", "result_bytes": 0}, "ck_transformations_completed_has_a_picture"),
+        (a_job, {"status": "COMPLETED", "result_bytes": None}, "ck_transformations_completed_has_a_picture"),
+        (a_job, {"status": "COMPLETED"}, "ck_transformations_completed_has_a_picture"),
         (a_job, {"status": "PROCESSING"}, "ck_transformations_processing_has_a_lease"),
         (an_upload, {"width": 0}, "ck_uploads_has_a_size"),
         (an_upload, {"stored_bytes": 0}, "ck_uploads_has_a_size"),

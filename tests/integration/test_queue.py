@@ -110,6 +110,7 @@ def test_a_queue_that_is_away_is_named_by_its_check(tmp_path: Path) -> None:
 
 def test_a_queue_file_that_cannot_be_written_never_raises_either(tmp_path: Path) -> None:
     queue = HueyQueue(settings(tmp_path), lambda: None)
+    assert queue.check() == "SqliteHuey, 0 nudges waiting"
     (tmp_path / "queue.sqlite3").unlink()
     (tmp_path / "queue.sqlite3").mkdir()
     queue.huey.storage.close()

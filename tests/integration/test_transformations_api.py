@@ -21,7 +21,7 @@ from tests.integration.conftest import MakeApp
 JOBS = "/api/v1/transformations"
 KEYS = {
     "id", "status", "transformationTypeId", "originalImageUrl", "transformedImageUrl", "errorCode", "errorMessage",
-    "createdAt", "updatedAt", "downloadedAt", "expiresAt",
+    "thumbnailUrl", "createdAt", "updatedAt", "downloadedAt", "expiresAt",
 }  # fmt: skip
 
 
@@ -367,7 +367,8 @@ def test_after_its_deletion_the_job_stays_and_the_picture_is_gone(app: Flask) ->
     body = who.client.get(f"{JOBS}/{job_id}").json["transformation"]
     assert (body["status"], body["originalImageUrl"], body["transformedImageUrl"]) == ("COMPLETED", None, None)
     assert body["expiresAt"] is None
-    for url in (before["originalImageUrl"], before["transformedImageUrl"]):
+    assert body["thumbnailUrl"] is None
+    for url in (before["originalImageUrl"], before["transformedImageUrl"], before["thumbnailUrl"]):
         assert who.client.get(url).status_code == 404
     assert factories.row(app, job_id).deletion_record
 
