@@ -13,7 +13,6 @@ from pixshift.blueprints import (
     api,
     assets,
     auth,
-    errors,
     headers,
     operations,
     pages,
@@ -22,6 +21,7 @@ from pixshift.blueprints import (
     rendering,
     transformations,
 )
+from pixshift.blueprints import errors as error_pages
 from pixshift.cli import register_commands
 from pixshift.extensions import db, migrate
 from pixshift.gateways import Gateways, build_gateways
@@ -50,7 +50,7 @@ def create_app(settings: Settings | None = None, gateways: Gateways | None = Non
     app.extensions["toolbox"] = Toolbox(settings, gateways or build_gateways(settings, queue))
     headers.init_app(app, settings)
     access.init_app(app)
-    errors.init_app(app)
+    error_pages.init_app(app)
     rendering.init_app(app)
     assets.register(app)
     for module in (auth, operations, pages, pictures, profile, transformations):

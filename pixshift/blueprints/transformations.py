@@ -77,6 +77,7 @@ def cancel(transformation_id: UUID) -> Response:
 
 @blueprint.post("/transformations/<uuid:transformation_id>/again")
 def again(transformation_id: UUID) -> Response:
+    on_error(lambda error: _chooser(None, None, error))
     job = transformations.again(toolbox(), user_id(), transformation_id)
     return see(url_for("transformations.show", transformation_id=job.id))
 
@@ -105,7 +106,7 @@ def _chooser(photo_id: UUID | None, type_id: UUID | None, error: PixShiftError |
     selected = next((kind for kind in types if kind.id == type_id), None)
     form = marked(PhotoForm(), error)
     free = free_view()
-    response = render(
+    return render(
         "transformations/new.html",
         "chooser",
         photo=photo,
@@ -115,8 +116,6 @@ def _chooser(photo_id: UUID | None, type_id: UUID | None, error: PixShiftError |
         form=form,
         error=error,
     )
-    response.status_code = 402 if free.remaining == 0 else 200
-    return response
 
 
 def _job_page(transformation_id: UUID, block: str | None = None) -> Response:

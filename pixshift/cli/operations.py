@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 import click
+from alembic.script import ScriptDirectory
 from flask import current_app
 from flask.cli import with_appcontext
 from flask_migrate import upgrade
@@ -17,6 +18,7 @@ from flask_migrate import upgrade
 from pixshift.cli.helpers import says_why, table, toolbox
 from pixshift.cli.types import seed
 from pixshift.services import health
+from pixshift.services.health import Part
 from pixshift.settings import ROOT, Settings
 
 WEB_THREADS = 256  # slow uploads hold a thread each; a status poll must still find one
@@ -138,7 +140,7 @@ def worker(concurrency: int | None) -> None:
 @says_why
 def doctor() -> None:
     """Check configuration, database, queue, storage and vendors; exit status 1 if anything is wrong."""
-    parts = [*health.parts(toolbox()), *health.vendors(toolbox())]
+    parts = [*health.parts(toolbox()), _migrations(), *health.vendors(toolbox())]
     table(
         ["PART", "STATE", "SAYS"],
         [["configuration", "ok", toolbox().settings.env]]
@@ -146,3 +148,12 @@ def doctor() -> None:
     )
     if not all(part.is_ok for part in parts):
         raise click.ClickException("Something is wrong; the table says what.")
+
+
+def _migrations() -> Part:
+    """Whether the database is at the newest migration this version brings."""
+    newest = ScriptDirectory(str(ROOT / "migrations")).get_current_head() or "none"
+    current = health.migration()
+    if current == newest:
+        return Part("migrations", True, f"at the newest, {newest}")
+    return Part("migrations", False, f"at {current or 'none'}, the newest is {newest}: run `flask db upgrade`")

@@ -54,8 +54,9 @@ def request_code(toolbox: Toolbox, *, phone: str, flow: str, address: str) -> Co
     host = urlsplit(toolbox.settings.app_url).hostname or "pixshift"
     try:
         sent = toolbox.gateways.sms.send(number, otp.message(code, settings.otp.expiration_minutes, host))
-    except PixShiftError:
+    except PixShiftError as error:
         toolbox.gateways.otp.discard(key)
+        error.way_out = error.way_out or f"Ask again in {settings.otp.resend_seconds} seconds, or try another number."
         raise
     log.info("code sent", extra={"region": otp.region_of(number)})
     return CodeSent(number, sent.shown_text, settings.otp.resend_seconds)

@@ -70,10 +70,6 @@ class Backstage:
             session.add(UserSession(user_id=user.id, token_hash=token_hash, expires_at=now() + timedelta(days=30)))
             return Person(user.id, number, token)
 
-    def person_with(self, number: str) -> uuid.UUID:
-        with Session(self._engine) as session:
-            return session.scalars(select(User.id).where(User.phone == number)).one()
-
     def free_used(self, user_id: uuid.UUID) -> int:
         with Session(self._engine) as session:
             return session.scalars(select(User.free_tier_used).where(User.id == user_id)).one()

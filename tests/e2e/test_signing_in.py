@@ -1,7 +1,7 @@
 """In and out: by SMS, from any page and back to it, and when a session ends in the middle of something."""
 
 import re
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from playwright.sync_api import expect
@@ -129,8 +129,6 @@ def test_every_page_of_ones_own_asks_for_a_sign_in_and_comes_back(
 
 
 def _query(page: str) -> str:
-    from urllib.parse import urlencode
-
     return urlencode({"next": page})
 
 
