@@ -35,18 +35,16 @@ coverage: $(DEV) browser ## every test, then 90 % of all branches and 100 % of t
 	@$(PY) -m coverage report --skip-covered --fail-under=90
 	@$(PY) -m coverage report --include=$(MONEY) --fail-under=100
 
-check: $(DEV) ## formatting, lint, types, templates, import rules
+check: $(DEV) ## format and lint of code, lint of templates, types, import rules
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy
-	@$(PY) -m djlint pixshift/templates --check --quiet
 	@$(PY) -m djlint pixshift/templates --lint --quiet
 	@$(PY) .venv/bin/lint-imports
 
-format: $(DEV) ## rewrite code and templates the way `make check` wants them
+format: $(DEV) ## rewrite code the way `make check` wants it
 	@$(PY) -m ruff check --fix-only --quiet .
 	@$(PY) -m ruff format .
-	@$(PY) -m djlint pixshift/templates --reformat --quiet
 
 bench: $(DEV) ## the figures of docs/performance.md, measured here
 	@exec $(PY) -m bench

@@ -12,7 +12,7 @@ from PIL import Image
 
 from bench import wsgi
 from bench.measure import Row, cpu, mib, ms, side_by_side
-from bench.served import _stat
+from bench.served import cpu_of_one
 from pixshift.gateways.image_decoder import PooledImageDecoder
 
 LIMIT = 10 * 1024 * 1024
@@ -112,10 +112,10 @@ def _helper(data: bytes) -> tuple[float, int, float]:
     Image.new("RGB", (200, 200)).save(small, "JPEG")
     decoder.normalise(small.getvalue())  # libraries are loaded
     pid = decoder._pool.helpers[0].pid
-    idle, before, begun = _memory(pid, "VmRSS"), _stat(pid), time.perf_counter()
+    idle, before, begun = _memory(pid, "VmRSS"), cpu_of_one(pid), time.perf_counter()
     decoder.normalise(data)
     waited = time.perf_counter() - begun
-    result = (_stat(pid) - before, _memory(pid, "VmHWM") - idle, waited)
+    result = (cpu_of_one(pid) - before, _memory(pid, "VmHWM") - idle, waited)
     decoder.close()
     return result
 

@@ -21,20 +21,13 @@ TICKS = os.sysconf("SC_CLK_TCK")
 def granian(target: str, env: dict[str, str]) -> Iterator[tuple[http.client.HTTPConnection, int]]:
     """A web server as `flask up` starts it; yields a connection to it and its process group."""
     port = servers.free_port()
-    options = [
-        "--interface",
-        "wsgi",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--blocking-threads",
-        "256",
-        "--no-ws",
-    ]
+    command = [
+        sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port),
+        "--blocking-threads", "256", "--no-ws", target,
+    ]  # fmt: skip
     inherited = {name: os.environ[name] for name in servers.INHERITED if name in os.environ}
     process = subprocess.Popen(
-        [sys.executable, "-m", "granian", *options, target],
+        command,
         cwd=servers.ROOT,
         env=inherited | env,
         stdout=subprocess.DEVNULL,
@@ -65,10 +58,10 @@ def get(connection: http.client.HTTPConnection, path: str, **headers: str) -> by
 
 def cpu_of(group: int) -> float:
     """CPU seconds that all processes of a group have used."""
-    return sum(_stat(pid) for pid in jobs.alive(group))
+    return sum(cpu_of_one(pid) for pid in jobs.alive(group))
 
 
-def _stat(pid: int) -> float:
+def cpu_of_one(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
 

@@ -16,8 +16,8 @@ class PixShiftError(Exception):
     """
 
     code: ClassVar[str] = "INTERNAL_ERROR"
-    category: ClassVar[str] = "API"
-    status: ClassVar[int] = 500
+    category: str = "API"
+    status: int = 500
     default_message: ClassVar[str] = "Something went wrong on our side. Please try again in a minute."
 
     def __init__(
@@ -42,9 +42,9 @@ class PixShiftError(Exception):
         if field is not None:
             self.details.setdefault("field", field)
         if category is not None:
-            self.category = category  # type: ignore[misc]
+            self.category = category
         if status is not None:
-            self.status = status  # type: ignore[misc]
+            self.status = status
 
 
 class AuthRequired(PixShiftError):

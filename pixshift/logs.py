@@ -8,13 +8,6 @@ import structlog
 
 from pixshift.settings import Settings
 
-_QUIET = {
-    "twilio.http_client": logging.WARNING,
-    "httpx2": logging.WARNING,
-    "google_genai": logging.WARNING,
-    "huey": logging.WARNING,
-}
-
 
 def configure(settings: Settings) -> None:
     """Send every logger of this process to stderr.
@@ -38,5 +31,4 @@ def configure(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)
-    for name, level in _QUIET.items():
-        logging.getLogger(name).setLevel(level)
+    logging.getLogger("huey").setLevel(logging.WARNING)

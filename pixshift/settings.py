@@ -19,6 +19,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from pixshift import settings_faults
+from pixshift.domain.lifecycle import MAX_ATTEMPTS
 from pixshift.errors import ConfigurationError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -53,7 +54,7 @@ class _Section(BaseModel):
 
 
 class Retry(_Section):
-    max_attempts: int = Field(ge=1, le=3)
+    max_attempts: int = Field(ge=1, le=MAX_ATTEMPTS)
     backoff_multiplier: float = Field(ge=1)
     initial_delay: int = Field(ge=0)  # milliseconds
 
@@ -277,7 +278,7 @@ def _from_environment(env: Mapping[str, str]) -> dict[str, Any]:
 def _own_secret(instance: Path) -> str:
     """The development secret: made once, readable by its owner only."""
     file = instance / "secret_key"
-    instance.mkdir(parents=True, exist_ok=True)
+    instance.mkdir(mode=0o700, parents=True, exist_ok=True)  # photos and the database will lie in it
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:

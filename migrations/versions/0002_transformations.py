@@ -50,7 +50,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_uploads")),
         sa.UniqueConstraint("storage_key", name=op.f("uq_uploads_storage_key")),
     )
-    op.create_index("ix_uploads_due", "uploads", ["delete_due_at", "deleted_at"])
+    op.create_index("ix_uploads_due", "uploads", ["deleted_at", "delete_due_at"])
     op.create_index("ix_uploads_user_id", "uploads", ["user_id"])
     op.create_table(
         "transformations",
@@ -148,7 +148,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_transformations_claim", "transformations", ["status", "due_at"])
     op.create_index("ix_transformations_created_at", "transformations", ["created_at"])
-    op.create_index("ix_transformations_due", "transformations", ["delete_due_at", "deleted_at"])
+    op.create_index("ix_transformations_due", "transformations", ["deleted_at", "delete_due_at"])
     op.create_index("ix_transformations_history", "transformations", ["user_id", "created_at", "id"])
     op.create_index("ix_transformations_status", "transformations", ["status"])
     op.create_index("ix_transformations_transformation_type_id", "transformations", ["transformation_type_id"])
@@ -183,6 +183,13 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "transformation_id", "number", name=op.f("uq_transformation_attempts_transformation_id_number")
         ),
+    )
+    op.create_index(
+        "ix_transformation_attempts_stored",
+        "transformation_attempts",
+        ["transformation_id"],
+        postgresql_where=sa.text("storage_key IS NOT NULL"),
+        sqlite_where=sa.text("storage_key IS NOT NULL"),
     )
 
 

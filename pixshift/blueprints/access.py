@@ -5,8 +5,12 @@ from typing import Any
 
 import structlog
 from flask import Flask, Request, Response, current_app, g, request
+from flask.sessions import SecureCookieSessionInterface
 from flask_login import UserMixin, current_user
+from flask_wtf.csrf import CSRFError
+from itsdangerous import URLSafeTimedSerializer
 
+from pixshift.blueprints import places
 from pixshift.blueprints.helpers import toolbox
 from pixshift.domain import images
 from pixshift.domain.roles import UserRole
@@ -67,6 +71,8 @@ RULES: dict[str, Who] = {
     "api.transformations.download": Who.SIGNED_IN,
 }
 UPLOADS = {"transformations.upload", "api.transformations.upload"}
+_SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
+_OWN_SITE = ("same-origin", "none")
 POLLS = {"transformations.status", "api.transformations.show"}
 
 
@@ -82,17 +88,25 @@ class SignedIn(UserMixin):
         return self.caller.role is UserRole.ADMIN
 
 
+class FlowCookies(SecureCookieSessionInterface):
+    """Flask's own, whose signer is made once instead of at every request."""
+
+    _serializer: URLSafeTimedSerializer | None = None
+
+    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
+        self._serializer = self._serializer or super().get_signing_serializer(app)
+        return self._serializer
+
+
 def init_app(app: Flask) -> None:
+    app.session_interface = FlowCookies()
     login_manager.init_app(app)
     login_manager.session_protection = None  # the session is ours; Flask's cookie holds only what a step needs
     # We set no such cookie; Flask-Login would ask for nothing else once another program on this host left one.
     app.config["REMEMBER_COOKIE_NAME"] = "pixshift-remembers-nobody"
     csrf.init_app(app)
+    places.init_app(app)
     app.before_request(guard)
-
-
-def rule_of(endpoint: str) -> Who | None:
-    return RULES.get(canonical(endpoint))
 
 
 def canonical(endpoint: str) -> str:
@@ -125,7 +139,14 @@ def guard() -> None:
         g.on_error = again
     _bound_body(endpoint)
     if not g.get("is_bearer"):
+        _require_own_site()
         csrf.protect()
+
+
+def _require_own_site() -> None:
+    """A neighbour below the same domain may plant cookies, and so knows a token; but its browser says who sends."""
+    if request.method not in _SAFE and request.headers.get("Sec-Fetch-Site", "none") not in _OWN_SITE:
+        raise CSRFError
 
 
 def _bound_body(endpoint: str) -> None:
@@ -147,7 +168,8 @@ def _load(incoming: Request) -> SignedIn | None:
         return None
     try:
         is_poll = canonical(incoming.endpoint or "") in POLLS
-        who = sessions.resolve(toolbox(), token, is_poll=is_poll)
+        job_id = (incoming.view_args or {}).get("transformation_id") if is_poll else None
+        who = sessions.resolve(toolbox(), token, is_poll=is_poll, job_id=job_id)
     except PixShiftError as error:
         g.auth_error = error
         return None
@@ -168,7 +190,7 @@ def context() -> dict[str, Any]:
     settings = toolbox().settings
     basic, premium = settings.tier("basic"), settings.tier("premium")
     return {
-        "notices": current_app.extensions["toolbox"].gateways.notices(),
+        "notices": toolbox().gateways.notices(),
         "free_limit": settings.free_tier.limit,
         "image_price": f"${basic.cost_per_image}",
         "premium_price": f"${premium.cost_per_month}",

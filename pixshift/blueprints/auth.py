@@ -66,7 +66,12 @@ def logout() -> Response:
 
 
 def welcome(response: Response, token: str) -> Response:
-    """Hand out the new session; of the anonymous one only the CSRF secret stays, for forms open in other tabs."""
+    """Hand out the new session, and end the one this browser had.
+
+    Of the anonymous one only the CSRF secret stays, for forms open in other tabs.
+    """
+    if current_user.is_authenticated:
+        sessions.end(toolbox(), caller())
     secret = session.get("csrf_token")
     session.clear()
     if secret:

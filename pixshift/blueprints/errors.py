@@ -72,14 +72,13 @@ def body_of(error: PixShiftError) -> dict[str, Any]:
 def _skin(error: PixShiftError) -> Response:
     if wants_json():
         return make_response(jsonify(body_of(error)), error.status)
-    if isinstance(error, AuthRequired | AuthExpired | AuthInvalid) and "on_error" not in g:
+    again = g.pop("on_error", None)
+    if again is None and isinstance(error, AuthRequired | AuthExpired | AuthInvalid):
         return leave_for(f"/login?next={quote(_return_to())}" + ("&ended=1" if isinstance(error, AuthExpired) else ""))
-    if "on_error" in g and error.status < 600 and not isinstance(error, InternalError):
-        again, g.on_error = g.on_error, None
-        if again is not None:
-            response: Response = again(error)
-            response.status_code = error.status
-            return response
+    if again is not None and not isinstance(error, InternalError):
+        response: Response = again(error)
+        response.status_code = error.status
+        return response
     template = "errors/_fragment.html" if is_fragment() else "errors/error.html"
     response = render(
         template,
@@ -139,12 +138,13 @@ def _too_large() -> PixShiftError:
 
 def _unexpected(error: Exception) -> Response:
     log.error("unexpected error", exc_info=error)
-    g.on_error = None
     return answer(InternalError())
 
 
 def _drain() -> None:
     """Read what is left of a refused body, up to a bound: a client still sending would miss the answer otherwise."""
+    if g.get("is_unread"):
+        return  # there is no thread to wait for it
     left = min(request.content_length or 0, _LARGEST_DRAIN)
     stream = request.environ.get("wsgi.input")
     while stream is not None and left > 0:

@@ -13,9 +13,11 @@ from pixshift.settings import Settings
 log = logging.getLogger(__name__)
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
-    "manifest-src 'self'; form-action {form_action}; frame-ancestors 'none'; base-uri 'none'"
+    "manifest-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 _FIXED = {
+    "Cache-Control": "no-store",  # errors and redirects too; what may be kept says so itself
+    "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
@@ -26,7 +28,7 @@ _FIXED = {
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    headers = _FIXED | {"Content-Security-Policy": _POLICY.format(form_action="'self'")}
+    headers = dict(_FIXED)
     if settings.is_production:
         headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
     host = urlsplit(settings.app_url).netloc if settings.is_production else None
@@ -42,8 +44,8 @@ def init_app(app: Flask, settings: Settings) -> None:
 
     @app.after_request
     def end(response: Response) -> Response:
-        for name, value in headers.items():
-            response.headers.setdefault(name, value)
+        said = {name.lower() for name, _ in response.headers}
+        response.headers.extend((name, value) for name, value in headers.items() if name.lower() not in said)
         response.headers["X-Request-ID"] = g.get("request_id", "")
         _log(response)
         return response

@@ -35,7 +35,9 @@ def flow() -> str:
 
 
 def address() -> str:
-    return request.remote_addr or "unknown"
+    """Whom limits count. A dual-stack socket shows IPv4 callers as ``::ffff:192.0.2.1``, all of them in one /64."""
+    address = request.remote_addr or "unknown"
+    return address.removeprefix("::ffff:") if "." in address else address
 
 
 def device() -> str:

@@ -5,8 +5,9 @@ from uuid import UUID
 
 from flask import Blueprint, Flask, Response, current_app, request
 
+from pixshift.blueprints import places
 from pixshift.blueprints.helpers import toolbox, user_id
-from pixshift.errors import AuthForbidden, InvalidInput, NotFound
+from pixshift.errors import AuthForbidden, InvalidInput, NotFound, RateLimitExceeded
 from pixshift.schemas.transformations import PhotoLinkIn
 from pixshift.services import retention, transformations, uploads
 from pixshift.services.uploads import Picture
@@ -23,7 +24,7 @@ def show(kind: str, object_id: UUID) -> Response:
     if not tools.gateways.links.is_valid(kind, object_id, link.expires, link.signature, tools.now()):
         raise AuthForbidden("This link has expired. Reload the page it came from.", details={"reason": "link"})
     if kind == "thumbnail":
-        small = transformations.thumbnail(user_id(), object_id)
+        small = transformations.thumbnail(tools, user_id(), object_id)
         return _sent(Response(small, mimetype="image/webp"), "inline", "thumbnail.webp")
     opens = uploads.open_photo if kind == "photo" else transformations.open_picture
     return _send(opens(tools, user_id(), object_id), "inline")
@@ -50,8 +51,15 @@ def uploaded_file() -> tuple[bytes, str | None]:
 
 
 def _send(picture: Picture, disposition: str) -> Response:
+    owner, waiting = str(user_id()), places.of(current_app)
+    try:
+        waiting.take(owner, places.EACH)
+    except RateLimitExceeded:
+        picture.stored.body.close()
+        raise
     response = Response(picture.stored.chunks(), mimetype=picture.media_type)
     response.call_on_close(picture.stored.body.close)  # chunks that nobody began to read close nothing
+    response.call_on_close(lambda: waiting.give_back(owner))
     response.content_length = picture.stored.size
     return _sent(response, disposition, picture.download_name)
 

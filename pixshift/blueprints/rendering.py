@@ -33,7 +33,7 @@ def render(template: str, block: str | None = None, **context: Any) -> Response:
         body = render_template(template, **context)
     response = make_response(body)
     response.headers["Cache-Control"] = "no-store"
-    response.vary.update(["HX-Request", "Cookie"])
+    response.headers["Vary"] = "HX-Request, Cookie"
     return response
 
 
@@ -71,6 +71,8 @@ def when_refused(again: Retry) -> Callable[[Route], Route]:
 
 
 def init_app(app: Flask) -> None:
+    # No template has globals of its own; for them Jinja would compare chains of dicts at each import of a macro.
+    app.jinja_env.make_globals = lambda _: app.jinja_env.globals  # type: ignore[assignment, method-assign]
     app.add_template_filter(filesize)
     app.add_template_filter(number)
     app.add_template_filter(clock)

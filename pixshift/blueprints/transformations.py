@@ -6,13 +6,13 @@ from flask import Blueprint, Response, request, url_for
 
 from pixshift.blueprints import pictures
 from pixshift.blueprints.forms import PhotoForm, marked
-from pixshift.blueprints.helpers import asset_url, page_link, toolbox, user_id
+from pixshift.blueprints.helpers import asset_url, caller, page_link, toolbox, user_id
 from pixshift.blueprints.pages import free_view, offered
 from pixshift.blueprints.rendering import on_error, render, see, when_refused
 from pixshift.errors import FileTooLarge, InvalidInput, PixShiftError
 from pixshift.schemas.transformations import CreateIn, ListIn
 from pixshift.schemas.views import JobView, PhotoView, by_day
-from pixshift.services import retention, transformations, uploads
+from pixshift.services import retention, transformations, uploads, watching
 
 blueprint = Blueprint("transformations", __name__, url_prefix="/")
 PAGE = 20
@@ -99,7 +99,7 @@ def _chooser(photo_id: UUID | None, type_id: UUID | None, error: PixShiftError |
     photo = None
     if photo_id is not None:
         try:
-            photo = PhotoView.of(uploads.find(user_id(), photo_id), page_link)
+            photo = PhotoView.of(uploads.find(toolbox(), user_id(), photo_id), page_link)
         except PixShiftError as gone:
             error = error or gone
     types = offered()
@@ -119,7 +119,7 @@ def _chooser(photo_id: UUID | None, type_id: UUID | None, error: PixShiftError |
 
 
 def _job_page(transformation_id: UUID, block: str | None = None) -> Response:
-    seen = transformations.watch(toolbox(), user_id(), transformation_id)
+    seen = watching.watch(toolbox(), caller(), transformation_id)
     job = JobView.of(seen.job, page_link, asset_url, seen.now, seen.ahead, seen.typical_seconds)
     return render("transformations/show.html", block, job=job, free=free_view() if job.is_final else None)
 

@@ -139,7 +139,7 @@ def worker(concurrency: int | None) -> None:
 @with_appcontext
 @says_why
 def doctor() -> None:
-    """Check configuration, database, queue, storage and vendors; exit status 1 if anything is wrong."""
+    """Check configuration, database, migrations, queue, storage and vendors; exit status 1 if anything is wrong."""
     parts = [*health.parts(toolbox()), _migrations(), *health.vendors(toolbox())]
     table(
         ["PART", "STATE", "SAYS"],

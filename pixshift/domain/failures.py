@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pixshift.domain.lifecycle import MAX_ATTEMPTS
+
 
 class FailureReason(StrEnum):
     """One word per way to fail; a word this version does not know (an old row, a newer worker) reads as UNKNOWN."""
@@ -25,6 +27,7 @@ class FailureReason(StrEnum):
     STOPPED = "STOPPED"
     PHOTO_GONE = "PHOTO_GONE"
     STORAGE_DOWN = "STORAGE_DOWN"
+    DECODER_DOWN = "DECODER_DOWN"
     WORKER_LOST = "WORKER_LOST"
     UNKNOWN = "UNKNOWN"
 
@@ -57,7 +60,7 @@ class FailureReason(StrEnum):
         """What that person can do next."""
         return _FAILURES[self].way_out
 
-    def allows_another(self, attempts_made: int, limit: int = 3) -> bool:
+    def allows_another(self, attempts_made: int, limit: int = MAX_ATTEMPTS) -> bool:
         """Whether attempt number ``attempts_made + 1`` may be started; ``limit`` is the configured most."""
         return attempts_made < min(self.max_attempts, limit)
 
@@ -95,6 +98,7 @@ _FAILURES = {
     FailureReason.STOPPED: _Failure(1, False, "We had to stop this picture.", _AGAIN),
     FailureReason.PHOTO_GONE: _Failure(1, False, "The photo is already deleted.", "Upload it again to go on."),
     FailureReason.STORAGE_DOWN: _Failure(3, False, "We could not reach our picture store.", _LATER),
+    FailureReason.DECODER_DOWN: _Failure(3, False, "We could not check the finished picture.", _LATER),
     FailureReason.WORKER_LOST: _Failure(3, False, "We were interrupted before the picture was ready.", _AGAIN),
     FailureReason.UNKNOWN: _Failure(1, False, "Something went wrong on our side.", "Please try again in a minute."),
 }

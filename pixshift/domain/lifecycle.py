@@ -57,10 +57,6 @@ MOVES: dict[Status, frozenset[Status]] = {
 FINAL = frozenset({Status.COMPLETED, Status.FAILED})
 
 
-def may_move(old: Status, new: Status) -> bool:
-    return new in MOVES[old]
-
-
 def retry_delay(attempt: int, initial_seconds: float, multiplier: float, jitter: float, asked: float | None) -> float:
     """Seconds before attempt ``attempt + 1``.
 

@@ -95,16 +95,16 @@ _COUNTRIES = {
     "CH": "Switzerland",
     "DE": "Germany",
     "FR": "France",
-    "GB": "the United Kingdom",
+    "GB": "the UK",
     "IE": "Ireland",
     "NL": "the Netherlands",
     "NZ": "New Zealand",
-    "US": "the United States",
+    "US": "the US",
 }
 
 
 def region_sentence(regions: tuple[str, ...]) -> str:
-    """Where codes can go, for people: "A mobile number from the United States or Canada, for now."."""
+    """Where codes can go, and why not elsewhere, for people."""
     names = [_COUNTRIES.get(region, region) for region in regions]
     listed = " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
-    return f"A mobile number from {listed}, for now: elsewhere codes do not arrive reliably yet."
+    return f"A mobile in {listed}. Codes do not reach other countries reliably yet."

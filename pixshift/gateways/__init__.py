@@ -1,9 +1,19 @@
 """The world outside: which of the working parts is used is decided here, by configuration alone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pixshift.gateways.picture_links import PictureLinks
-from pixshift.gateways.ports import ImageDecoder, ImageEditor, ImageStorage, JobQueue, OtpStore, SessionCache, SmsSender
+from pixshift.gateways.ports import (
+    ImageDecoder,
+    ImageEditor,
+    ImageStorage,
+    JobQueue,
+    OtpStore,
+    SessionCache,
+    SmsSender,
+    StatusMirror,
+)
+from pixshift.gateways.status_mirror import NoStatusMirror, RedisStatusMirror
 from pixshift.settings import Settings
 
 
@@ -19,6 +29,7 @@ class Gateways:
     sessions: SessionCache
     queue: JobQueue
     links: PictureLinks
+    statuses: StatusMirror = field(default_factory=NoStatusMirror)
 
     def notices(self) -> list[str]:
         """One sentence for every twin at work, for people to read on each page."""
@@ -47,6 +58,7 @@ def build_gateways(settings: Settings, queue: JobQueue) -> Gateways:
         sessions=_sessions(settings),
         queue=queue,
         links=PictureLinks(settings.secret_key.get_secret_value().encode()),
+        statuses=_statuses(settings),
     )
 
 
@@ -96,3 +108,11 @@ def _sessions(settings: Settings) -> SessionCache:
 
         return RedisSessionCache(connect(settings.redis_url))
     return NoSessionCache()
+
+
+def _statuses(settings: Settings) -> StatusMirror:
+    if settings.redis_url:
+        from pixshift.gateways.redis_client import connect
+
+        return RedisStatusMirror(connect(settings.redis_url))
+    return NoStatusMirror()

@@ -145,7 +145,8 @@ def _http_client() -> "httpx2.AsyncClient":
     """An HTTP client without redirects (the key would travel), without a cap on connections, with a cap on answers."""
     import httpx2
 
-    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    for name in ("httpx2", "google_genai"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
     class CappedStream(httpx2.AsyncByteStream):
         def __init__(self, inner: httpx2.AsyncByteStream) -> None:

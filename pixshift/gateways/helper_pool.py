@@ -21,7 +21,7 @@ from pixshift.gateways import image_work
 
 _log = logging.getLogger(__name__)
 _START_SECONDS = 20.0
-_VIPS = {
+_ENVIRONMENT = {
     "VIPS_CONCURRENCY": "2",  # decoding and shrinking overlap: half the time for the same work
     "VIPS_DISC_THRESHOLD": "8g",  # never spill pixels to a file: the memory limit is the limit
     "VIPS_WARNING": "0",
@@ -67,7 +67,7 @@ class Helper:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", str(self._script), *limits],
                 pass_fds=[theirs.fileno()],
-                env=_VIPS,  # and nothing of ours: no secret reaches a decoder
+                env=_ENVIRONMENT,  # and nothing of ours: no secret reaches a decoder
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

@@ -31,7 +31,6 @@ class PooledImageDecoder:
 
     def inspect(self, data: bytes, name: str = "Your photo") -> ImageFacts:
         """Cheap refusals before any decoding; raises FileTooLarge, InvalidFileType or InvalidInput."""
-        name = images.display_name(name) or "Your photo"
         images.require_bytes(len(data), name)
         kind = image_formats.require_supported(data, name)
         structure = image_structure.read(kind, data, name)
@@ -42,7 +41,6 @@ class PooledImageDecoder:
     def normalise(self, data: bytes, name: str = "Your photo") -> NormalisedImage:
         """Our own encoding of the photo; raises as ``inspect`` does, InvalidInput or RateLimitExceeded."""
         facts = self.inspect(data, name)
-        name = images.display_name(name) or "Your photo"
         job = {"do": "normalise", **_announced(facts), "side": images.MODEL_SIDE}
         try:
             answer, payload = self._pool.run(job, data)

@@ -21,9 +21,7 @@ from typing import Any
 _QUALITY = 90
 _HEADER_BYTES = 4096
 _LOADERS = {"JPEG": "jpegload_buffer", "PNG": "pngload_buffer", "WEBP": "webpload_buffer"}
-_CLASSES = {"JPEG": "VipsForeignLoadJpeg", "PNG": "VipsForeignLoadPng", "WEBP": "VipsForeignLoadWebp"}
-
-
+_CLASSES = ("VipsForeignLoadJpeg", "VipsForeignLoadPng", "VipsForeignLoadWebp")
 # What libjpeg says when coded pixels are missing or wrong. "Extraneous bytes", which some cameras leave, lose nothing.
 _LOST_PIXELS = ("remature end", "bad Huffman code", "instead of RST")
 
@@ -71,8 +69,7 @@ def _exactly(channel: socket.socket, size: int) -> bytes:
 def normalise(job: dict[str, Any], data: bytes) -> _Answer:
     """An upright sRGB JPEG of ≤ ``side`` px without metadata; raises ValueError when the file is not as announced."""
     side = job["side"]
-    longest = max(job["width"], job["height"])
-    shrink = _shrink_on_load(job["format"], longest, side)
+    shrink = _shrink_on_load(job["format"], max(job["width"], job["height"]), side)
 
     def encode(fail_on: str) -> _Answer:
         image = _load(job, data, fail_on=fail_on, **shrink).thumbnail_image(side, height=side, size="down")
@@ -92,9 +89,8 @@ def verify(job: dict[str, Any], data: bytes) -> _Answer:
     def decode(fail_on: str) -> _Answer:
         image = _load(job, data, fail_on=fail_on)
         image.avg()
-        small = _load(
-            job, data, fail_on="none", **_shrink_on_load(job["format"], min(image.width, image.height), 2 * width)
-        )
+        shrink = _shrink_on_load(job["format"], min(image.width, image.height), 2 * width)
+        small = _load(job, data, fail_on="none", **shrink)
         small = _to_srgb(small.thumbnail_image(width, height=height, crop="centre"))
         payload = small.webpsave_buffer(Q=70, keep="none")
         return {"width": image.width, "height": image.height}, payload
@@ -126,12 +122,12 @@ def _load(job: dict[str, Any], data: bytes, fail_on: str, **options: Any) -> Any
     return loader(data, access="sequential", fail_on=fail_on, **options) if options else as_stored
 
 
-def _shrink_on_load(kind: str, longest: int, side: int) -> dict[str, Any]:
+def _shrink_on_load(kind: str, side: int, wanted: int) -> dict[str, Any]:
     """JPEG halves and WebP scales while decoding, which saves half of the work and most of the memory."""
-    if kind == "JPEG" and longest >= 2 * side:
+    if kind == "JPEG" and side >= 2 * wanted:
         return {"shrink": 2}
-    if kind == "WEBP" and longest > side:
-        return {"scale": side / longest}
+    if kind == "WEBP" and side > wanted:
+        return {"scale": wanted / side}
     return {}
 
 
@@ -151,8 +147,8 @@ def _to_srgb(image: Any) -> Any:
 
 def main(descriptor: int, memory_bytes: int, seconds: float) -> None:
     """Serve jobs from the inherited socket until the parent closes it."""
-    for name in ("SIGINT", "SIGTERM"):  # a Ctrl-C reaches the whole group; the parent decides when we end
-        signal.signal(getattr(signal, name), signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a Ctrl-C reaches the whole group; the parent decides when we end
+        signal.signal(number, signal.SIG_IGN)
     channel = socket.socket(fileno=descriptor)
     threading.Thread(target=_end_with_parent, args=(descriptor,), daemon=True).start()
     _limit(memory_bytes)
@@ -216,7 +212,7 @@ def _prepare() -> None:
     Image.preinit()
     pyvips.cache_set_max(0)
     pyvips.operation_block_set("VipsForeignLoad", True)
-    for name in _CLASSES.values():
+    for name in _CLASSES:
         pyvips.operation_block_set(name, False)
 
 

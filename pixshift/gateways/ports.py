@@ -6,9 +6,12 @@ SDK error passes it. The twin (embedded default) and the real gateway answer the
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import BinaryIO, Protocol
+from uuid import UUID
+
+from pixshift.domain.job_facts import JobFacts
 
 # --- image editing --------------------------------------------------------------------------------------------------
 
@@ -148,7 +151,7 @@ class ObjectEntry:
 
 
 class ImageStorage(Protocol):
-    """Objects by key (``uploads/{userId}/{imageId}.jpg``, ``transformations/{userId}/{transformationId}.<ext>``)."""
+    """Objects by key: ``uploads/{userId}/{imageId}.jpg``, ``transformations/{userId}/{id}/{attemptId}.<ext>``."""
 
     def put(self, key: str, data: bytes, media_type: str) -> None:
         """Store whole or not at all. Raises ExternalServiceError (NETWORK, retryable) when storage does not answer."""
@@ -169,10 +172,6 @@ class ImageStorage(Protocol):
     def exists(self, key: str) -> bool: ...
 
     def entries(self, prefix: str = "") -> Iterator[ObjectEntry]: ...
-
-    def signed_url(self, key: str, expires_in: timedelta) -> str | None:
-        """A link straight to the store that expires (S3, SigV4); None where the store has none (local files)."""
-        ...
 
     def check(self) -> str: ...
 
@@ -283,6 +282,33 @@ class SessionCache(Protocol):
 
     def forget(self, token_hash: str) -> None:
         """The next read asks the database again (a role changed)."""
+        ...
+
+
+# --- running jobs ----------------------------------------------------------------------------------------------------
+
+
+class StatusMirror(Protocol):
+    """In front of the rows of running jobs, for polls; never raises: a mirror that is away answers None and forgets.
+
+    Who finds nothing takes a ticket, then reads the row, then fills: a change in between makes the ticket worthless,
+    so however slow a reader is, it cannot put an old state back.
+    """
+
+    def get(self, job_id: UUID, token_hash: str) -> tuple[SessionSnapshot | Revoked | None, JobFacts | None]:
+        """What the SessionCache knows of who asks, and the facts: in one trip, which is what a poll costs most."""
+        ...
+
+    def expect(self, job_id: UUID) -> str:
+        """The ticket; to be taken before the row is read."""
+        ...
+
+    def fill(self, ticket: str, facts: JobFacts) -> None:
+        """Keep what was read for some seconds; nothing happens when the ticket is not good any more."""
+        ...
+
+    def forget(self, job_id: UUID) -> None:
+        """After the commit of any change of the job: the next poll reads the row."""
         ...
 
 

@@ -7,7 +7,7 @@ import re
 import tempfile
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -91,10 +91,6 @@ class LocalStorage:
                 if not name.endswith(_PARTIAL):
                     yield (Path(folder) / name).relative_to(self._folder).as_posix()
 
-    def signed_url(self, key: str, expires_in: timedelta) -> str | None:
-        _checked(key)
-        return None
-
     def check(self) -> str:
         """Write, read and delete one small object; raises ExternalServiceError."""
         _round_trip(self)
@@ -144,12 +140,6 @@ class S3Storage:
                 for item in page.get("Contents", ()):
                     yield ObjectEntry(item["Key"], item["LastModified"])
 
-    def signed_url(self, key: str, expires_in: timedelta) -> str | None:
-        with _translated():
-            params = {"Bucket": self._bucket, "Key": _checked(key)}
-            seconds = int(expires_in.total_seconds())
-            return str(self._client.generate_presigned_url("get_object", Params=params, ExpiresIn=seconds))
-
     def check(self) -> str:
         """Write, read and delete one small object; raises ExternalServiceError."""
         _round_trip(self)
@@ -167,7 +157,6 @@ class S3Storage:
         from botocore.config import Config
 
         config = Config(
-            signature_version="s3v4",  # left alone, links would be signed the old way
             s3={"addressing_style": "path" if self._endpoint else "virtual"},
             connect_timeout=_CONNECT_SECONDS,
             read_timeout=_READ_SECONDS,

@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session, mapped_column
 
 from pixshift.extensions import Base, db
 
-__all__ = ["Base", "Key", "UtcDateTime", "change", "db", "read_one", "read_rows", "text_enum", "utcnow"]
+__all__ = ["Base", "Key", "UtcDateTime", "change", "db", "read_all", "read_one", "read_rows", "text_enum", "utcnow"]
 
 T = TypeVar("T")
 Key = Annotated[uuid.UUID, mapped_column(Uuid, primary_key=True, default=uuid.uuid4)]
@@ -75,15 +75,24 @@ def change(statement: Update | Insert) -> int:
 
 
 def read_rows(statement: Executable, parameters: dict[str, Any] | None = None) -> list[Row[*tuple[Any, ...]]]:
-    """Rows of one SELECT outside any transaction: nothing to roll back, no lock taken on SQLite."""
+    """Rows of one SELECT outside any transaction: nothing to roll back, no lock taken on SQLite.
+
+    It takes a connection of its own, so it is not for the middle of a transaction: threads that hold one and wait for
+    another would empty the pool.
+    """
     with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         return list(connection.execute(statement, parameters or {}))
 
 
-def read_one(statement: Select[T], parameters: dict[str, Any] | None = None) -> T | None:
-    """The first object of one SELECT, read like ``read_rows``: to look at, with only what the SELECT loaded."""
+def read_all(statement: Select[T], parameters: dict[str, Any] | None = None) -> list[T]:
+    """The objects of one SELECT, read like ``read_rows``: to look at, with only what the SELECT loaded."""
     reader = db.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
     with reader as connection, Session(connection, autoflush=False) as session:
-        found = session.scalars(statement, parameters or {}).first()
+        found = list(session.scalars(statement, parameters or {}))
         session.expunge_all()
         return found
+
+
+def read_one(statement: Select[T], parameters: dict[str, Any] | None = None) -> T | None:
+    """The one object of a SELECT that finds at most one, read like ``read_all``."""
+    return next(iter(read_all(statement, parameters)), None)

@@ -39,7 +39,7 @@ class Upload(Base):
     __table_args__ = (
         CheckConstraint("width > 0 AND height > 0 AND stored_bytes > 0", name="has_a_size"),
         Index(None, "user_id"),
-        Index("ix_uploads_due", "delete_due_at", "deleted_at"),
+        Index("ix_uploads_due", "deleted_at", "delete_due_at"),
     )
 
     id: Mapped[Key]
@@ -82,7 +82,7 @@ class Transformation(Base):
         Index("ix_transformations_history", "user_id", "created_at", "id"),
         Index("ix_transformations_claim", "status", "due_at"),
         Index("ix_transformations_typical", "transformation_type_id", "status", "finished_at"),
-        Index("ix_transformations_due", "delete_due_at", "deleted_at"),
+        Index("ix_transformations_due", "deleted_at", "delete_due_at"),
     )
 
     id: Mapped[Key]
@@ -139,6 +139,12 @@ class Attempt(Base):
     __tablename__ = "transformation_attempts"
     __table_args__ = (
         UniqueConstraint("transformation_id", "number"),
+        Index(
+            "ix_transformation_attempts_stored",
+            "transformation_id",
+            postgresql_where=text("storage_key IS NOT NULL"),
+            sqlite_where=text("storage_key IS NOT NULL"),
+        ),
         CheckConstraint("number > 0", name="number_positive"),
     )
 
@@ -147,7 +153,7 @@ class Attempt(Base):
     number: Mapped[int]
     started_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    storage_key: Mapped[str | None] = mapped_column(String(200))  # where its picture was going to be
+    storage_key: Mapped[str | None] = mapped_column(String(200))  # its picture, until the job names it
     outcome: Mapped[str | None] = mapped_column(String(40))  # COMPLETED or a failure reason; NULL: the worker was lost
     model_version: Mapped[str | None] = mapped_column(String(80))
     response_id: Mapped[str | None] = mapped_column(String(80))

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from pixshift.domain.job_facts import JobFacts, StyleFacts
 from pixshift.domain.lifecycle import Status
 from pixshift.models import Transformation, TransformationType, Upload
 from pixshift.schemas.base import In, Out
@@ -48,7 +49,7 @@ class TypeOut(Out):
     about_seconds: int = Field(default=12, exclude=True)
 
     @classmethod
-    def of(cls, kind: TransformationType, asset: Asset, typical_seconds: float = 12.0) -> Self:
+    def of(cls, kind: TransformationType | StyleFacts, asset: Asset, typical_seconds: float = 12.0) -> Self:
         return cls(
             id=kind.id,
             name=kind.name,
@@ -102,7 +103,7 @@ class TransformationOut(Out):
     expires_at: datetime | None
 
     @classmethod
-    def of(cls, job: Transformation, link: Link) -> Self:
+    def of(cls, job: Transformation | JobFacts, link: Link) -> Self:
         photo = job.upload if job.upload is not None and job.upload.deleted_at is None else None
         has_picture = job.status is Status.COMPLETED and job.deleted_at is None
         return cls(

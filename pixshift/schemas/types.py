@@ -3,7 +3,6 @@
 from typing import Any, Self
 
 from pydantic import ConfigDict, Field
-from pydantic.alias_generators import to_camel
 
 from pixshift.models import TransformationType
 from pixshift.schemas.base import In
@@ -12,9 +11,7 @@ from pixshift.schemas.base import In
 class TypeIn(In):
     """One type of an import; ``slug`` is its identity and names its thumbnail."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, str_strip_whitespace=True
-    )
+    model_config = ConfigDict(str_strip_whitespace=True)
 
     slug: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=40)
     name: str = Field(min_length=1, max_length=80)

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pixshift.domain import images, lifecycle, retention
 from pixshift.domain.failures import FailureReason
+from pixshift.domain.job_facts import JobFacts, PhotoFacts
 from pixshift.domain.lifecycle import FINAL, Purse, Stage, Status
 from pixshift.models import Transformation, Upload
 from pixshift.schemas.base import Out
@@ -25,7 +26,7 @@ class PhotoView(Out):
     expires_at: datetime
 
     @classmethod
-    def of(cls, upload: Upload, link: Link) -> Self:
+    def of(cls, upload: Upload | PhotoFacts, link: Link) -> Self:
         return cls(
             id=upload.id,
             url=link("photo", upload.id),
@@ -83,7 +84,13 @@ class JobView(Out):
 
     @classmethod
     def of(
-        cls, job: Transformation, link: Link, asset: Asset, now: datetime, ahead: int = 0, typical: float = 12.0
+        cls,
+        job: Transformation | JobFacts,
+        link: Link,
+        asset: Asset,
+        now: datetime,
+        ahead: int = 0,
+        typical: float = 12.0,
     ) -> Self:
         photo = PhotoView.of(job.upload, link) if job.upload and job.upload.deleted_at is None else None
         has_picture = job.status is Status.COMPLETED and job.deleted_at is None
@@ -115,7 +122,7 @@ class JobView(Out):
         )
 
 
-def _times(job: Transformation, now: datetime, typical: float) -> dict[str, Any]:
+def _times(job: Transformation | JobFacts, now: datetime, typical: float) -> dict[str, Any]:
     """How long it has waited and worked, and what that says about the rest."""
     started = job.started_at if job.stage is not Stage.WAITING else None
     waited = (started or job.finished_at or now) - job.created_at
@@ -133,7 +140,7 @@ def _times(job: Transformation, now: datetime, typical: float) -> dict[str, Any]
     }
 
 
-def _picture(job: Transformation) -> dict[str, Any]:
+def _picture(job: Transformation | JobFacts) -> dict[str, Any]:
     media_type = job.result_media_type
     return {
         "download_name": images.download_name(job.type.slug, job.created_at.date(), media_type) if media_type else None,
@@ -144,7 +151,7 @@ def _picture(job: Transformation) -> dict[str, Any]:
     }
 
 
-def _deletion(job: Transformation, now: datetime) -> dict[str, Any]:
+def _deletion(job: Transformation | JobFacts, now: datetime) -> dict[str, Any]:
     """The clock people see counts to five minutes after the download: the promise, not the sweep."""
     if job.downloaded_at is None or job.deleted_at is not None:
         return {"delete_due_at": job.delete_due_at, "seconds_left": None, "deletion_share": 100}

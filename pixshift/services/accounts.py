@@ -16,6 +16,7 @@ from pixshift.errors import AuthInvalid, InvalidInput, NotFound, PixShiftError, 
 from pixshift.extensions import db
 from pixshift.gateways.ports import OtpVerdict, Window
 from pixshift.models import BillingRecord, Identity, Transformation, User
+from pixshift.models.base import read_all, read_rows
 from pixshift.services import audit, sessions
 from pixshift.services.toolbox import Toolbox
 
@@ -139,6 +140,11 @@ def _person_with(provider: AuthProvider, subject: str, *, phone: str | None) -> 
     return user
 
 
+def person(user_id: UUID) -> User:
+    """Somebody who is signed in, to look at."""
+    return read_all(select(User).where(User.id == user_id))[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Profile:
     user: User
@@ -147,12 +153,12 @@ class Profile:
 
 
 def profile(user_id: UUID) -> Profile:
-    user = db.session.get_one(User, user_id)
     made = select(func.count()).where(Transformation.user_id == user_id, Transformation.status == Status.COMPLETED)
     spent = select(func.coalesce(func.sum(BillingRecord.amount), 0)).where(
         BillingRecord.user_id == user_id, BillingRecord.status == BillingStatus.COMPLETED
     )
-    return Profile(user, db.session.scalar(made) or 0, Decimal(db.session.scalar(spent) or 0))
+    totals = read_rows(select(made.scalar_subquery().label("made"), spent.scalar_subquery().label("spent")))[0]
+    return Profile(person(user_id), totals.made, Decimal(totals.spent))
 
 
 def find(who: str) -> User:

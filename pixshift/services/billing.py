@@ -9,7 +9,7 @@ from pixshift.domain.lifecycle import Purse, Reservation
 from pixshift.errors import FreeTierExhausted
 from pixshift.extensions import db
 from pixshift.models import Transformation, User
-from pixshift.models.base import change
+from pixshift.models.base import change, read_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,8 @@ class FreeTier:
 
 
 def free_tier(user_id: UUID, limit: int) -> FreeTier:
-    used = db.session.scalar(select(User.free_tier_used).where(User.id == user_id)) or 0
-    return FreeTier(used=used, limit=limit)
+    rows = read_rows(select(User.free_tier_used).where(User.id == user_id))
+    return FreeTier(used=rows[0].free_tier_used, limit=limit)
 
 
 def reserve_free(user_id: UUID, limit: int) -> None:

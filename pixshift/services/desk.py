@@ -11,6 +11,7 @@ from pixshift.errors import InvalidInput, NotFound
 from pixshift.extensions import db
 from pixshift.models import Transformation
 from pixshift.services import audit, leases
+from pixshift.services.lifecycle import commit
 from pixshift.services.toolbox import Toolbox
 
 
@@ -33,7 +34,7 @@ def requeue(toolbox: Toolbox, job_id: UUID, actor: str) -> None:
         db.session.rollback()
         raise InvalidInput(f"Only a failed job can be requeued; this one is {job.status.value}.")
     audit.record(actor, "REQUEUE", "TRANSFORMATION", job_id)
-    db.session.commit()
+    commit(toolbox, job_id)
     toolbox.gateways.queue.nudge()
 
 
@@ -44,7 +45,7 @@ def fail(toolbox: Toolbox, job_id: UUID, actor: str) -> None:
         db.session.rollback()
         raise InvalidInput(f"This job has already ended: it is {job.status.value}.")
     audit.record(actor, "FAIL", "TRANSFORMATION", job_id)
-    db.session.commit()
+    commit(toolbox, job_id)
 
 
 def _find(job_id: UUID) -> Transformation:

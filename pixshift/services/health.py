@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from pixshift.errors import PixShiftError
+from pixshift.errors import ExternalServiceError, PixShiftError
 from pixshift.models.base import read_rows
 from pixshift.services.toolbox import Toolbox
 
@@ -46,12 +46,15 @@ def _ask(name: str, check: Callable[[], str]) -> Part:
 def migration() -> str | None:
     """The migration the database is at; None when it has none or does not answer."""
     try:
-        rows = read_rows(text("SELECT version_num FROM alembic_version"))
+        return _revision()
     except SQLAlchemyError:
         return None
-    return str(rows[0][0]) if rows else None
 
 
 def _database() -> str:
-    read_rows(text("SELECT 1"))
-    return "answers"
+    return f"migrated to {_revision()}"
+
+
+def _revision() -> str | None:
+    rows = read_rows(text("SELECT version_num FROM alembic_version"))
+    return str(rows[0][0]) if rows else None

@@ -8,6 +8,7 @@ import logging
 import random
 from contextlib import suppress
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, update
@@ -17,13 +18,12 @@ from pixshift.domain import images, lifecycle, retention
 from pixshift.domain.failures import FailureReason
 from pixshift.domain.lifecycle import Stage, Status
 from pixshift.errors import InvalidInput, NotFound, PixShiftError, TransformationFailed
-from pixshift.extensions import db
 from pixshift.gateways.ports import EditedImage, EditRequest, Usage, VerifiedImage
 from pixshift.models import Attempt, Transformation
 from pixshift.models.base import change
 from pixshift.services import billing, leases
 from pixshift.services.leases import ClaimedJob
-from pixshift.services.lifecycle import move_to
+from pixshift.services.lifecycle import commit, move_to
 from pixshift.services.toolbox import Toolbox
 
 log = logging.getLogger(__name__)
@@ -81,7 +81,10 @@ def _verify(toolbox: Toolbox, job: ClaimedJob, picture: EditedImage) -> Verified
     try:
         return toolbox.gateways.decoder.verify(picture.data)
     except InvalidInput:
-        raise TransformationFailed(reason=FailureReason.RESULT_BROKEN, retryable=True, usage=picture.usage) from None
+        reason = FailureReason.RESULT_BROKEN
+    except PixShiftError:  # no helper came free, or none starts: that says nothing about the picture
+        reason = FailureReason.DECODER_DOWN
+    raise TransformationFailed(reason=reason, retryable=True, usage=picture.usage)
 
 
 def _owned(job: ClaimedJob) -> ColumnElement[bool]:
@@ -98,7 +101,7 @@ def _is_checking(toolbox: Toolbox, job: ClaimedJob, key: str, usage: Usage) -> b
         change(update(Attempt).where(Attempt.id == job.attempt_id).values(storage_key=key))
     else:
         _end_attempt(job.attempt_id, LEASE_LOST, usage, toolbox.now())
-    db.session.commit()
+    commit(toolbox, job.id)
     return shown == 1
 
 
@@ -124,7 +127,7 @@ def _complete(toolbox: Toolbox, job: ClaimedJob, key: str, picture: EditedImage,
     _end_attempt(job.attempt_id, Status.COMPLETED.value if done else LEASE_LOST, picture.usage, now)
     if done:
         billing.settle(job.id)
-    db.session.commit()
+    commit(toolbox, job.id)
     log.info("job done" if done else "job finished too late", extra={"job": str(job.id), "attempt": job.attempt})
     return done
 
@@ -147,7 +150,7 @@ def _fail(toolbox: Toolbox, job: ClaimedJob, failure: TransformationFailed) -> N
         )
     else:
         ended = leases.end_badly(job.id, reason, now, _owned(job))
-    db.session.commit()
+    commit(toolbox, job.id)
     log.warning(
         "job failed" if ended else "job failed too late",
         extra={"job": str(job.id), "attempt": job.attempt, "reason": reason.value, "again": again},
@@ -166,16 +169,15 @@ def _delay(toolbox: Toolbox, job: ClaimedJob, failure: TransformationFailed) -> 
 
 def _end_attempt(attempt_id: UUID, outcome: str, usage: Usage | None, now: datetime) -> None:
     spent = usage or Usage()
-    change(
-        update(Attempt)
-        .where(Attempt.id == attempt_id)
-        .values(
-            outcome=outcome,
-            finished_at=now,
-            model_version=spent.model_version,
-            response_id=spent.response_id,
-            prompt_tokens=spent.prompt_tokens,
-            output_tokens=spent.output_tokens,
-            total_tokens=spent.total_tokens,
-        )
-    )
+    values: dict[str, Any] = {
+        "outcome": outcome,
+        "finished_at": now,
+        "model_version": spent.model_version,
+        "response_id": spent.response_id,
+        "prompt_tokens": spent.prompt_tokens,
+        "output_tokens": spent.output_tokens,
+        "total_tokens": spent.total_tokens,
+    }
+    if outcome == Status.COMPLETED:
+        values["storage_key"] = None  # from now on the job names the object: what an attempt names is a leftover
+    change(update(Attempt).where(Attempt.id == attempt_id).values(**values))

@@ -14,13 +14,13 @@ from sqlalchemy import ColumnElement, func, insert, select, update
 
 from pixshift.domain import lifecycle
 from pixshift.domain.failures import FailureReason
-from pixshift.domain.lifecycle import MAX_ATTEMPTS, Reservation, Stage, Status
+from pixshift.domain.lifecycle import Reservation, Stage, Status
 from pixshift.errors import TransformationFailed
 from pixshift.extensions import db
 from pixshift.models import Attempt, Transformation, TransformationType, Upload, User
 from pixshift.models.base import change, read_rows
 from pixshift.services import billing
-from pixshift.services.lifecycle import move_to
+from pixshift.services.lifecycle import commit, move_to
 from pixshift.services.toolbox import Toolbox
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ def claim(toolbox: Toolbox) -> ClaimedJob | None:
     change(update(User).where(User.id == row.user_id).values(last_claimed_at=now))
     tries = select(func.count() + 1).where(Attempt.transformation_id == row.id).scalar_subquery()
     change(insert(Attempt).values(id=attempt_id, transformation_id=row.id, number=tries, started_at=now))
-    db.session.commit()
+    commit(toolbox, row.id)
     return ClaimedJob(
         id=row.id,
         user_id=row.user_id,
@@ -137,12 +137,15 @@ def renew(toolbox: Toolbox, leases: list[UUID]) -> None:
 
 def hand_back(toolbox: Toolbox, lease: UUID) -> None:
     """A worker that must stop gives its job to the next one at once."""
-    job = db.session.scalar(select(Transformation.id).where(Transformation.lease_token == lease))
+    held = select(Transformation.id).where(
+        Transformation.lease_token == lease, Transformation.status == Status.PROCESSING
+    )
+    job = db.session.scalar(held)
     if job is None:
         db.session.rollback()
         return
-    _take_back(job, toolbox.now(), Transformation.lease_token == lease)
-    db.session.commit()
+    _take_back(toolbox, job, toolbox.now(), Transformation.lease_token == lease)
+    commit(toolbox, job)
     toolbox.gateways.queue.nudge()
 
 
@@ -157,15 +160,15 @@ def take_back_lost(toolbox: Toolbox) -> int:
     )
     taken = 0
     for (job_id,) in read_rows(lost):
-        taken += _take_back(job_id, now, Transformation.lease_expires_at < now)
-        db.session.commit()
+        taken += _take_back(toolbox, job_id, now, Transformation.lease_expires_at < now)
+        commit(toolbox, job_id)
     if taken:
         log.warning("jobs of lost workers taken back", extra={"count": taken})
     return taken
 
 
-def _take_back(job_id: UUID, now: datetime, still: ColumnElement[bool]) -> bool:
-    attempts_left = Transformation.attempts < MAX_ATTEMPTS
+def _take_back(toolbox: Toolbox, job_id: UUID, now: datetime, still: ColumnElement[bool]) -> bool:
+    attempts_left = Transformation.attempts < toolbox.settings.gemini.retry.max_attempts
     back = move_to(
         job_id,
         Status.PENDING,

@@ -1,4 +1,4 @@
-"""The one writer of a transformation's status."""
+"""The one writer of a transformation's status, and the end of every change that its watcher must see."""
 
 from typing import Any
 from uuid import UUID
@@ -6,8 +6,10 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, update
 
 from pixshift.domain.lifecycle import MOVES, Status
+from pixshift.extensions import db
 from pixshift.models import Transformation
 from pixshift.models.base import change
+from pixshift.services.toolbox import Toolbox
 
 
 def move_to(transformation_id: UUID, new: Status, *only_if: ColumnElement[bool], **values: Any) -> bool:
@@ -23,3 +25,9 @@ def move_to(transformation_id: UUID, new: Status, *only_if: ColumnElement[bool],
         .values(status=new, **values)
     )
     return moved == 1
+
+
+def commit(toolbox: Toolbox, transformation_id: UUID) -> None:
+    """Commit a change of one job; only then may the mirror be filled anew, and the next poll sees it."""
+    db.session.commit()
+    toolbox.gateways.statuses.forget(transformation_id)

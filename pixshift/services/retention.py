@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import case, or_, select, update
+from sqlalchemy import case, select, update
 
 from pixshift.domain import retention
 from pixshift.domain.lifecycle import FINAL, Status
@@ -20,6 +20,9 @@ from pixshift.services.toolbox import Toolbox
 log = logging.getLogger(__name__)
 BATCH = 500
 UNANSWERED = 3
+_JOB_AND_PHOTO = select(
+    Transformation.status, Transformation.transformed_image_url, Transformation.upload_id, Upload.storage_key
+).outerjoin(Upload, Upload.id == Transformation.upload_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +53,19 @@ def downloaded(toolbox: Toolbox, transformation_id: UUID) -> None:
 
 
 def delete_now(toolbox: Toolbox, transformation_id: UUID) -> None:
-    """The owner does not want to wait: the picture and its photo are due at once, and swept at once.
+    """The owner does not want to wait: the picture and its photo are due at once, and deleted at once.
 
-    Raises InvalidInput while the picture is being made, because it would be there again afterwards.
+    Raises InvalidInput while the picture is being made, because it would be there again afterwards. What cannot be
+    deleted now is left to the sweeper; so is what others have due, for which nobody waits behind this call.
     """
-    status = db.session.scalar(select(Transformation.status).where(Transformation.id == transformation_id))
-    if status not in FINAL:
+    job = db.session.execute(_JOB_AND_PHOTO.where(Transformation.id == transformation_id)).one()
+    if job.status not in FINAL:
         db.session.rollback()
         raise InvalidInput("This picture is still being made. Delete it when it is ready.", field="status")
     _bring_forward(transformation_id, toolbox.now())
     db.session.commit()
-    sweep(toolbox)
+    own = ((Transformation, transformation_id, job.transformed_image_url), (Upload, job.upload_id, job.storage_key))
+    _delete_each(toolbox, [DueObject(model, row_id, key) for model, row_id, key in own if key])
 
 
 def _bring_forward(transformation_id: UUID, due: datetime) -> None:
@@ -72,13 +77,20 @@ def _bring_forward(transformation_id: UUID, due: datetime) -> None:
 
 
 def sweep(toolbox: Toolbox) -> int:
-    """Delete every object that is due, each on its own: one that fails is tried again. Answers how many went.
+    """Delete every object that is due. Answers how many went; in which order is left to chance.
 
-    A store that does not answer at all costs seconds per object, so after three such failures the round ends; in which
-    order is left to chance, lest the same three end every round.
+    So the same few that fail cannot end every round.
     """
     items = due(toolbox.now())
     random.shuffle(items)
+    return _delete_each(toolbox, items)
+
+
+def _delete_each(toolbox: Toolbox, items: list[DueObject]) -> int:
+    """Each on its own: one that fails is tried again by a later round. Answers how many went.
+
+    A store that does not answer at all costs seconds per object, so after three such failures the round ends.
+    """
     gone = unanswered = 0
     for item in items:
         try:
@@ -107,11 +119,8 @@ def due(now: datetime) -> list[DueObject]:
         .join(Transformation, Transformation.id == Attempt.transformation_id)
         .where(
             Attempt.storage_key.is_not(None),
+            Attempt.storage_key.is_distinct_from(Transformation.transformed_image_url),
             Transformation.status != Status.PROCESSING,
-            or_(
-                Transformation.transformed_image_url.is_(None),
-                Transformation.transformed_image_url != Attempt.storage_key,
-            ),
         )
     )
     return [
@@ -143,4 +152,12 @@ def _delete(toolbox: Toolbox, item: DueObject) -> bool:
         )
     recorded = change(statement)
     db.session.commit()
+    if model is Upload:
+        _tell_watchers(toolbox, item.row_id)
     return recorded == 1
+
+
+def _tell_watchers(toolbox: Toolbox, upload_id: UUID) -> None:
+    """A photo may go while it is being changed once more: whoever watches that job is shown none from now on."""
+    for (job_id,) in read_rows(select(Transformation.id).where(Transformation.upload_id == upload_id)):
+        toolbox.gateways.statuses.forget(job_id)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import select, update
 
+from pixshift.domain.job_facts import JobFacts
 from pixshift.domain.roles import UserRole
 from pixshift.errors import AuthExpired, AuthInvalid
 from pixshift.extensions import db
@@ -30,6 +31,7 @@ class Caller:
     role: UserRole
     session_id: UUID
     token_hash: str
+    sees: JobFacts | None = None  # of the job a poll asks for, when the mirror had it
 
 
 def start(toolbox: Toolbox, user_id: UUID, device: str | None) -> str:
@@ -48,10 +50,13 @@ def start(toolbox: Toolbox, user_id: UUID, device: str | None) -> str:
     return token
 
 
-def resolve(toolbox: Toolbox, token: str, *, is_poll: bool = False) -> Caller:
-    """Prove a token. Raises AuthInvalid (never issued) or AuthExpired (ended, idle too long, signed out)."""
+def resolve(toolbox: Toolbox, token: str, *, is_poll: bool = False, job_id: UUID | None = None) -> Caller:
+    """Prove a token. Raises AuthInvalid (never issued) or AuthExpired (ended, idle too long, signed out).
+
+    A poll does not touch the session; of the job it names, what the mirror knows comes with its caller.
+    """
     token_hash, now = _hash(token[:_LONGEST_TOKEN]), toolbox.now()
-    found = toolbox.gateways.sessions.get(token_hash)
+    found, seen = _remembered(toolbox, token_hash, job_id)
     if isinstance(found, Revoked):
         raise AuthExpired
     snapshot = found or _load(toolbox, token_hash)
@@ -59,7 +64,15 @@ def resolve(toolbox: Toolbox, token: str, *, is_poll: bool = False) -> Caller:
         raise AuthExpired
     if not is_poll and now >= snapshot.last_seen_at + TOUCH_EVERY:
         _touch(toolbox, snapshot, token_hash, now)
-    return Caller(UUID(snapshot.user_id), UserRole(snapshot.role), UUID(snapshot.session_id), token_hash)
+    return Caller(UUID(snapshot.user_id), UserRole(snapshot.role), UUID(snapshot.session_id), token_hash, seen)
+
+
+def _remembered(
+    toolbox: Toolbox, token_hash: str, job_id: UUID | None
+) -> tuple[SessionSnapshot | Revoked | None, JobFacts | None]:
+    if job_id is None:
+        return toolbox.gateways.sessions.get(token_hash), None
+    return toolbox.gateways.statuses.get(job_id, token_hash)
 
 
 def end(toolbox: Toolbox, caller: Caller) -> None:

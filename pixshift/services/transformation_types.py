@@ -9,7 +9,7 @@ from pixshift.domain.lifecycle import Status
 from pixshift.errors import InvalidInput, NotFound
 from pixshift.extensions import db
 from pixshift.models import Transformation, TransformationType
-from pixshift.models.base import read_rows
+from pixshift.models.base import read_all, read_rows
 from pixshift.services import audit
 
 TYPICAL_SAMPLE = 100
@@ -39,10 +39,7 @@ def on_offer() -> Offer:
     version = "|".join(str(value) for value in read_rows(_VERSION)[0])
     known = _latest.get(database)
     if known is None or known.version != version:
-        types = tuple(db.session.scalars(_ENABLED))
-        for kind in types:
-            db.session.expunge(kind)
-        known = _latest[database] = Offer(version, types)
+        known = _latest[database] = Offer(version, tuple(read_all(_ENABLED)))
     return known
 
 

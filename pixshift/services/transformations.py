@@ -1,37 +1,26 @@
-"""A person's side of a transformation: ask for it, watch it, take it, cancel it."""
+"""A person's side of a transformation: ask for it, take it, cancel it."""
 
 import logging
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, bindparam, func, or_, select
+from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.orm import joinedload
 
 from pixshift.domain import images
 from pixshift.domain.failures import FailureReason
-from pixshift.domain.lifecycle import FINAL, Purse, Reservation, Status
+from pixshift.domain.lifecycle import Purse, Reservation, Status
 from pixshift.errors import InvalidInput, NotFound
 from pixshift.extensions import db
 from pixshift.models import Transformation
-from pixshift.models.base import read_one, read_rows
+from pixshift.models.base import read_all, read_one, read_rows
 from pixshift.services import billing, leases, transformation_types, uploads
+from pixshift.services.lifecycle import commit
 from pixshift.services.toolbox import Toolbox
 from pixshift.services.uploads import Picture
 
 log = logging.getLogger(__name__)
-USUAL_LIFE = timedelta(seconds=30)
-
-
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """A job and what its watcher wants to know: jobs that come first, and this type's usual seconds."""
-
-    job: Transformation
-    ahead: int
-    typical_seconds: float
-    now: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,36 +79,17 @@ def find(user_id: UUID, transformation_id: UUID) -> Transformation:
     return job
 
 
-def watch(toolbox: Toolbox, user_id: UUID, transformation_id: UUID) -> Watch:
-    job = find(user_id, transformation_id)
-    now = toolbox.now()
-    if job.status in FINAL:
-        return Watch(job, 0, 0.0, now)
-    ahead = _ahead(job.id, now) if job.status is Status.PENDING else 0
-    return Watch(job, ahead, _usual_seconds(job.transformation_type_id, now), now)
-
-
-def _usual_seconds(type_id: UUID, now: datetime) -> float:
-    """What this type usually takes, counted anew at most every half minute: every watcher asks every two seconds."""
-    key = str(db.engine.url), type_id
-    until, seconds = _usual.get(key, (now, 0.0))
-    if not now < until <= now + USUAL_LIFE:
-        seconds = transformation_types.typical_seconds(type_id)
-        _usual[key] = now + USUAL_LIFE, seconds
-    return seconds
-
-
 def index(user_id: UUID, *, page: int, limit: int, status: Status | None = None, shown: str | None = None) -> Page:
     """One's own jobs, newest first. ``shown`` is a filter of the history page: ready, working, failed or deleted."""
     mine = _filtered(select(Transformation.id), user_id, status, shown)
-    total = db.session.scalar(select(func.count()).select_from(mine.subquery())) or 0
-    jobs = db.session.scalars(
+    total = int(read_rows(select(func.count()).select_from(mine.subquery()))[0][0])
+    jobs = read_all(
         _filtered(_WITH_PARTS, user_id, status, shown)
         .order_by(Transformation.created_at.desc(), Transformation.id.desc())
         .limit(limit)
         .offset((page - 1) * limit)
     )
-    return Page(list(jobs), page, limit, total)
+    return Page(jobs, page, limit, total)
 
 
 def counts(user_id: UUID) -> dict[str, int]:
@@ -135,7 +105,7 @@ def cancel(toolbox: Toolbox, user_id: UUID, transformation_id: UUID) -> Transfor
     if not leases.end_badly(job.id, FailureReason.CANCELLED, toolbox.now(), waits):
         db.session.rollback()
         raise InvalidInput("Too late to cancel: this picture is already being made or finished.", field="status")
-    db.session.commit()
+    commit(toolbox, job.id)
     log.info("job cancelled", extra={"job": str(job.id)})
     return find(user_id, job.id)
 
@@ -143,7 +113,7 @@ def cancel(toolbox: Toolbox, user_id: UUID, transformation_id: UUID) -> Transfor
 def open_picture(toolbox: Toolbox, user_id: UUID, transformation_id: UUID) -> Picture:
     """The picture as the model made it. Raises NotFound (``details.reason`` "deleted" or "not_ready")."""
     job = find(user_id, transformation_id)
-    if job.deleted_at is not None:
+    if job.deleted_at is not None or (job.delete_due_at is not None and job.delete_due_at <= toolbox.now()):
         raise NotFound("This picture was deleted, as promised.", details={"reason": "deleted"})
     if job.status is not Status.COMPLETED or not job.transformed_image_url or not job.result_media_type:
         raise NotFound("There is no picture yet.", details={"reason": "not_ready"})
@@ -151,10 +121,11 @@ def open_picture(toolbox: Toolbox, user_id: UUID, transformation_id: UUID) -> Pi
     return Picture(toolbox.gateways.storage.open(job.transformed_image_url), job.result_media_type, name)
 
 
-def thumbnail(user_id: UUID, transformation_id: UUID) -> bytes:
-    """A small WebP of one's own picture. Raises NotFound once the picture is gone."""
+def thumbnail(toolbox: Toolbox, user_id: UUID, transformation_id: UUID) -> bytes:
+    """A small WebP of one's own picture. Raises NotFound once the picture is gone or due."""
     mine = (Transformation.id == transformation_id) & (Transformation.user_id == user_id)
-    rows = read_rows(select(Transformation.thumbnail).where(mine, Transformation.deleted_at.is_(None)))
+    kept = Transformation.deleted_at.is_(None) & (Transformation.delete_due_at > toolbox.now())
+    rows = read_rows(select(Transformation.thumbnail).where(mine, kept))
     if not rows or rows[0].thumbnail is None:
         raise NotFound("There is no picture here.")
     return bytes(rows[0].thumbnail)
@@ -172,7 +143,6 @@ _WITH_PARTS = select(Transformation).options(
 _OWN = _WITH_PARTS.where(
     Transformation.id == bindparam("transformation_id"), Transformation.user_id == bindparam("user_id")
 )
-_usual: dict[tuple[str, UUID], tuple[datetime, float]] = {}  # by database and type: until when it holds, and seconds
 
 
 def _filtered(query: Select[Any], user_id: UUID, status: Status | None, shown: str | None) -> Select[Any]:
@@ -180,19 +150,3 @@ def _filtered(query: Select[Any], user_id: UUID, status: Status | None, shown: s
     if status is not None:
         query = query.where(Transformation.status == status)
     return query.where(FILTERS[shown]) if shown else query
-
-
-def _ahead(transformation_id: UUID, now: datetime) -> int:
-    """Jobs that a worker takes before this one: people take turns, so of each other no more than of one's own."""
-    turn = func.row_number().over(partition_by=Transformation.user_id, order_by=Transformation.created_at).label("turn")
-    waiting = (
-        select(Transformation.id, Transformation.created_at, turn)
-        .where(Transformation.status == Status.PENDING, Transformation.due_at <= now)
-        .cte("waiting")
-    )
-    mine = select(waiting).where(waiting.c.id == transformation_id).cte("mine")
-    sooner = or_(
-        waiting.c.turn < mine.c.turn,
-        (waiting.c.turn == mine.c.turn) & (waiting.c.created_at < mine.c.created_at),
-    )
-    return int(read_rows(select(func.count()).select_from(waiting).join(mine, sooner))[0][0])

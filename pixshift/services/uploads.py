@@ -11,6 +11,7 @@ from pixshift.errors import InvalidInput, NotFound
 from pixshift.extensions import db
 from pixshift.gateways.ports import StoredObject
 from pixshift.models import Upload
+from pixshift.models.base import read_one
 from pixshift.services.toolbox import Toolbox
 
 log = logging.getLogger(__name__)
@@ -66,12 +67,12 @@ def expect(toolbox: Toolbox) -> None:
     toolbox.gateways.decoder.warm()
 
 
-def find(user_id: UUID, upload_id: UUID) -> Upload:
-    """One's own photo. Raises NotFound, with ``details.reason`` "deleted" when it was there."""
-    upload = db.session.scalar(select(Upload).where(Upload.id == upload_id, Upload.user_id == user_id))
+def find(toolbox: Toolbox, user_id: UUID, upload_id: UUID) -> Upload:
+    """One's own photo, to look at. Raises NotFound, with ``details.reason`` "deleted" when it was there."""
+    upload = read_one(select(Upload).where(Upload.id == upload_id, Upload.user_id == user_id))
     if upload is None:
         raise NotFound("We do not have this photo.", field="imageId")
-    if upload.deleted_at is not None:
+    if upload.deleted_at is not None or upload.delete_due_at <= toolbox.now():
         raise NotFound(
             "This photo was deleted. Please choose it again.", field="imageId", details={"reason": "deleted"}
         )
@@ -86,9 +87,10 @@ def named(toolbox: Toolbox, user_id: UUID, *, image_id: UUID | None, image_url: 
             raise InvalidInput("That is not a link that an upload returned.", field="imageUrl")
     if image_id is None:
         raise InvalidInput("Say which photo: imageId or imageUrl, as the upload returned it.", field="imageId")
-    return find(user_id, image_id)
+    return find(toolbox, user_id, image_id)
 
 
 def open_photo(toolbox: Toolbox, user_id: UUID, upload_id: UUID) -> Picture:
-    upload = find(user_id, upload_id)
+    """One's own photo as we keep it. Raises as ``find`` does."""
+    upload = find(toolbox, user_id, upload_id)
     return Picture(toolbox.gateways.storage.open(upload.storage_key), "image/jpeg", "photo.jpg")

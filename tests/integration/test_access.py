@@ -8,7 +8,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.routing import Rule
 
-from pixshift.blueprints.access import RULES, Who, canonical, rule_of
+from pixshift.blueprints.access import RULES, Who, canonical
 from tests import factories
 from tests.factories import Person
 from tests.integration.conftest import MakeApp
@@ -25,7 +25,7 @@ def app(make_app: MakeApp, sqlite_url: str) -> Flask:
 def routes(app: Flask, who: Who) -> Iterator[tuple[Rule, str]]:
     for rule in app.url_map.iter_rules():
         for method in METHODS:
-            if method in (rule.methods or ()) and rule_of(rule.endpoint) is who:
+            if method in (rule.methods or ()) and RULES[canonical(rule.endpoint)] is who:
                 yield rule, method
 
 

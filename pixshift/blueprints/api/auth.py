@@ -50,5 +50,4 @@ def logout() -> Response:
 
 @blueprint.get("/session")
 def session() -> Response:
-    found = accounts.profile(user_id())
-    return answer(SessionOut(user=SessionUserOut.model_validate(found.user)))
+    return answer(SessionOut(user=SessionUserOut.model_validate(accounts.person(user_id()))))

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, request
 
 from pixshift.blueprints import pictures
 from pixshift.blueprints.api.answers import answer
-from pixshift.blueprints.helpers import api_link, json_body, toolbox, user_id
+from pixshift.blueprints.helpers import api_link, caller, json_body, toolbox, user_id
 from pixshift.schemas.transformations import (
     ChangeIn,
     CreatedOut,
@@ -18,7 +18,7 @@ from pixshift.schemas.transformations import (
     TransformationOut,
     UploadedOut,
 )
-from pixshift.services import transformations, uploads
+from pixshift.services import transformations, uploads, watching
 
 blueprint = Blueprint("transformations", __name__, url_prefix="/transformations")
 
@@ -54,7 +54,7 @@ def index() -> Response:
 
 @blueprint.get("/<uuid:transformation_id>")
 def show(transformation_id: UUID) -> Response:
-    job = transformations.find(user_id(), transformation_id)
+    job = watching.look(toolbox(), caller(), transformation_id)
     return answer(OneOut(transformation=TransformationOut.of(job, api_link)))
 
 

@@ -14,6 +14,7 @@ THREE_TIMES = {
     FailureReason.TIMEOUT,
     FailureReason.BAD_ANSWER,
     FailureReason.STORAGE_DOWN,
+    FailureReason.DECODER_DOWN,
     FailureReason.WORKER_LOST,
 }
 

@@ -114,6 +114,6 @@ def test_the_message_ends_with_the_line_for_phones() -> None:
 
 
 def test_the_regions_are_named_for_people() -> None:
-    assert otp.region_sentence(("US",)).startswith("A mobile number from the United States, for now")
-    assert "the United States, Canada or Germany" in otp.region_sentence(("US", "CA", "DE"))
+    assert otp.region_sentence(("US",)).startswith("A mobile in the US. ")
+    assert "the US, Canada or Germany" in otp.region_sentence(("US", "CA", "DE"))
     assert "XX" in otp.region_sentence(("XX",))

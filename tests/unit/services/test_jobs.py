@@ -11,7 +11,9 @@ from sqlalchemy.exc import IntegrityError
 
 from pixshift.domain.failures import FailureReason
 from pixshift.domain.lifecycle import Reservation, Stage, Status
+from pixshift.errors import RateLimitExceeded
 from pixshift.extensions import db
+from pixshift.gateways.ports import VerifiedImage
 from pixshift.models import Transformation
 from pixshift.services import leases, retention
 from tests import jobs
@@ -215,6 +217,21 @@ def test_a_picture_that_cannot_be_stored_is_not_completed_and_what_the_model_too
     assert (row.status, row.transformed_image_url) == (Status.PENDING, None)
     (attempt,) = world.attempts(job)
     assert (attempt.outcome, attempt.total_tokens) == ("STORAGE_DOWN", USAGE.total_tokens)
+
+
+def test_a_picture_that_nobody_could_check_is_neither_broken_nor_a_fault_of_the_storage(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = world.job()
+
+    def full(_: bytes) -> VerifiedImage:
+        raise RateLimitExceeded
+
+    monkeypatch.setattr(world.toolbox.gateways.decoder, "verify", full)
+    world.make_next()
+    assert world.read(job).status is Status.PENDING
+    (attempt,) = world.attempts(job)
+    assert (attempt.outcome, attempt.total_tokens) == ("DECODER_DOWN", USAGE.total_tokens)
 
 
 def test_a_fault_of_our_own_ends_the_job_at_once_instead_of_paying_for_it_three_times(

@@ -190,7 +190,7 @@ def test_what_an_attempt_of_a_lost_worker_stored_goes_and_the_picture_of_the_nex
     assert sweep(world) == 1
     assert leftover not in world.storage.objects
     assert world.read(job).transformed_image_url in world.storage.objects
-    assert [attempt.storage_key for attempt in world.attempts(job)] == [None, world.read(job).transformed_image_url]
+    assert [attempt.storage_key for attempt in world.attempts(job)] == [None, None]
 
 
 def test_delete_now_does_not_wait_for_the_sweeper(world: World) -> None:
@@ -199,6 +199,17 @@ def test_delete_now_does_not_wait_for_the_sweeper(world: World) -> None:
         retention.delete_now(world.toolbox, job)
     assert world.storage.objects == {}
     assert world.read(job).deleted_at == photo_of(world, job).deleted_at == world.clock()
+
+
+def test_delete_now_does_not_do_the_sweepers_work_while_somebody_waits(world: World) -> None:
+    job, others = done(world), done(world)
+    download(world, others)
+    world.clock.forward(minutes=5)
+    with world.app.app_context():
+        retention.delete_now(world.toolbox, job)
+    assert world.read(job).deleted_at == world.clock()
+    assert world.read(others).deleted_at is None
+    assert sweep(world) == 2
 
 
 def test_delete_now_with_the_storage_away_is_made_good_by_a_sweep(world: World) -> None:

@@ -1,0 +1,66 @@
+"""How many slow callers may hold a thread of the web server at once.
+
+A thread waits for whoever sends a body or takes a large picture slowly, for as long as they please. Some threads are
+never theirs, so that pages, polls and probes are answered whoever else is here.
+"""
+
+import threading
+from collections import Counter
+
+from flask import Flask, current_app, g, request
+
+from pixshift.errors import RateLimitExceeded
+
+ALL = 224  # of the web server's 256 threads, see cli/operations.py
+EACH = 32  # pictures that one person takes at once
+_BODIES = "bodies"
+
+
+class Places:
+    """Counts who holds a thread; one for each application."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._taken: Counter[str] = Counter()
+
+    @property
+    def taken(self) -> int:
+        return self._taken.total()
+
+    def take(self, owner: str, limit: int = ALL) -> None:
+        """Raises RateLimitExceeded when all places are taken, or this owner has as many as ``limit``."""
+        with self._lock:
+            if self.taken >= ALL or self._taken[owner] >= limit:
+                raise RateLimitExceeded("Very many are here right now. Please try again in a moment.", retry_after=2)
+            self._taken[owner] += 1
+
+    def give_back(self, owner: str) -> None:
+        with self._lock:
+            self._taken[owner] -= 1
+            if self._taken[owner] <= 0:
+                del self._taken[owner]
+
+
+def of(app: Flask) -> Places:
+    places: Places = app.extensions["places"]
+    return places
+
+
+def init_app(app: Flask) -> None:
+    app.extensions["places"] = Places()
+    app.before_request(_enter)
+    app.teardown_request(_leave)
+
+
+def _enter() -> None:
+    """A request with a body takes a place until it is answered; one that finds none is refused unread."""
+    if not request.content_length and "Transfer-Encoding" not in request.headers:
+        return
+    g.is_unread = True
+    of(current_app).take(_BODIES)
+    g.is_unread, g.has_place = False, True
+
+
+def _leave(_error: BaseException | None) -> None:
+    if g.pop("has_place", False):
+        of(current_app).give_back(_BODIES)
