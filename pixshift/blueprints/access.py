@@ -131,8 +131,10 @@ def guard() -> None:
     who = RULES.get(endpoint)
     if who is None:
         raise AuthForbidden
-    if who is not Who.EVERYBODY and not current_user.is_authenticated:
-        raise g.get("auth_error") or AuthRequired()
+    if who is not Who.EVERYBODY:
+        _identify()
+        if not current_user.is_authenticated:
+            raise g.get("auth_error") or AuthRequired()
     if who is Who.ADMIN and not current_user.is_admin:
         raise AuthForbidden
     if again := getattr(current_app.view_functions[request.endpoint], "again_when_refused", None):
@@ -141,6 +143,11 @@ def guard() -> None:
     if not g.get("is_bearer"):
         _require_own_site()
         csrf.protect()
+
+
+def _identify() -> None:
+    """What Flask-Login does when somebody first asks for the current user, less its looks into Flask's own cookie."""
+    login_manager._update_request_context_with_user(_load(request))
 
 
 def _require_own_site() -> None:

@@ -8,17 +8,16 @@ from pixshift.blueprints.helpers import asset_url, page_link, toolbox, user_id
 from pixshift.blueprints.rendering import render
 from pixshift.schemas.transformations import TypeOut
 from pixshift.schemas.views import FreeView, JobView
-from pixshift.services import billing, transformation_types, transformations
+from pixshift.services import billing, transformation_types, transformations, watching
 
 blueprint = Blueprint("pages", __name__)
 LATEST = 6
 
 
 def offered() -> list[TypeOut]:
-    return [
-        TypeOut.of(kind, asset_url, transformation_types.typical_seconds(kind.id))
-        for kind in transformation_types.on_offer().types
-    ]
+    now = toolbox().now()
+    kinds = transformation_types.on_offer().types
+    return [TypeOut.of(kind, asset_url, watching.usual_seconds(kind.id, now)) for kind in kinds]
 
 
 def free_view() -> FreeView:

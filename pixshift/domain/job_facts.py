@@ -11,6 +11,8 @@ from pixshift.domain.lifecycle import Stage, Status
 
 
 class StyleFacts(NamedTuple):
+    """What a watcher is told of the job's style."""
+
     id: UUID
     name: str
     description: str | None
@@ -19,6 +21,8 @@ class StyleFacts(NamedTuple):
 
 
 class PhotoFacts(NamedTuple):
+    """What a watcher is told of the job's photo."""
+
     id: UUID
     name: str | None
     width: int
@@ -32,6 +36,8 @@ class PhotoFacts(NamedTuple):
 
 
 class JobFacts(NamedTuple):
+    """One job as it stood when its row was read; whoever changes a field changes the mirror's key."""
+
     id: UUID
     user_id: UUID
     status: Status

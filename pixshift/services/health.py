@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from pixshift.errors import ExternalServiceError, PixShiftError
+from pixshift.errors import PixShiftError
 from pixshift.models.base import read_rows
 from pixshift.services.toolbox import Toolbox
 

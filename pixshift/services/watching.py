@@ -45,7 +45,7 @@ def watch(toolbox: Toolbox, caller: Caller, transformation_id: UUID) -> Watch:
     if job.status in FINAL:
         return Watch(job, 0, 0.0, now)
     ahead = _ahead(job.id, now) if job.status is Status.PENDING else 0
-    return Watch(job, ahead, _usual_seconds(job.type.id, now), now)
+    return Watch(job, ahead, usual_seconds(job.type.id, now), now)
 
 
 def _read(toolbox: Toolbox, transformation_id: UUID) -> JobFacts | None:
@@ -63,8 +63,8 @@ def _read(toolbox: Toolbox, transformation_id: UUID) -> JobFacts | None:
     return job
 
 
-def _usual_seconds(type_id: UUID, now: datetime) -> float:
-    """What this type usually takes, counted anew at most every half minute: every watcher asks every two seconds."""
+def usual_seconds(type_id: UUID, now: datetime) -> float:
+    """What this type usually takes, counted anew at most every half minute: watchers and pages ask all the time."""
     usual = _usual.setdefault(db.engine, {})
     until, seconds = usual.get(type_id, (now, 0.0))
     if not now < until <= now + USUAL_LIFE:

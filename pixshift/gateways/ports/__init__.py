@@ -1,0 +1,37 @@
+"""What PixShift needs from the world outside, as Protocols and small frozen result types.
+
+A gateway speaks one vendor's dialect, returns these types and raises the errors of ``pixshift.errors``; no SDK type or
+SDK error passes it. The twin (embedded default) and the real gateway answer the same contract tests.
+"""
+
+from pixshift.gateways.ports.codes import OtpStore, OtpTry, OtpVerdict, SentSms, SmsSender, Window
+from pixshift.gateways.ports.decoding import ImageDecoder, ImageFacts, NormalisedImage, VerifiedImage
+from pixshift.gateways.ports.editing import EditedImage, EditRequest, ImageEditor, Usage
+from pixshift.gateways.ports.jobs import JobQueue, StatusMirror
+from pixshift.gateways.ports.sessions import Revoked, SessionCache, SessionSnapshot
+from pixshift.gateways.ports.storage import ImageStorage, ObjectEntry, StoredObject
+
+__all__ = [
+    "EditRequest",
+    "EditedImage",
+    "ImageDecoder",
+    "ImageEditor",
+    "ImageFacts",
+    "ImageStorage",
+    "JobQueue",
+    "NormalisedImage",
+    "ObjectEntry",
+    "OtpStore",
+    "OtpTry",
+    "OtpVerdict",
+    "Revoked",
+    "SentSms",
+    "SessionCache",
+    "SessionSnapshot",
+    "SmsSender",
+    "StatusMirror",
+    "StoredObject",
+    "Usage",
+    "VerifiedImage",
+    "Window",
+]
