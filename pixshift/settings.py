@@ -113,7 +113,7 @@ class Twilio(_Section):
 
 
 class Otp(_Section):
-    length: int = Field(ge=6, le=8)
+    length: int = Field(ge=6, le=6)  # the pages say "six digits"
     expiration_minutes: int = Field(ge=1, le=10)
     max_attempts: int = Field(ge=1, le=5)
     resend_seconds: int = Field(ge=0)

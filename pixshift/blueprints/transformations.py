@@ -14,7 +14,7 @@ from pixshift.schemas.transformations import CreateIn, ListIn
 from pixshift.schemas.views import JobView, PhotoView, by_day
 from pixshift.services import retention, transformations, uploads, watching
 
-blueprint = Blueprint("transformations", __name__, url_prefix="/")
+blueprint = Blueprint("transformations", __name__)
 PAGE = 20
 FILTERS = {"all": "All", "ready": "Ready", "working": "In work", "failed": "Not made", "deleted": "Deleted"}
 

@@ -103,16 +103,17 @@ class TransformationOut(Out):
     expires_at: datetime | None
 
     @classmethod
-    def of(cls, job: Transformation | JobFacts, link: Link) -> Self:
+    def of(cls, job: Transformation | JobFacts, link: Link | None) -> Self:
+        """Without ``link`` (an admin looks at somebody's job) the facts alone: pictures are their owner's."""
         photo = job.upload if job.upload is not None and job.upload.deleted_at is None else None
         has_picture = job.status is Status.COMPLETED and job.deleted_at is None
         return cls(
             id=job.id,
             status=job.status,
             transformation_type_id=job.transformation_type_id,
-            original_image_url=link("photo", photo.id) if photo else None,
-            transformed_image_url=link("picture", job.id) if has_picture else None,
-            thumbnail_url=link("thumbnail", job.id) if has_picture else None,
+            original_image_url=link("photo", photo.id) if link and photo else None,
+            transformed_image_url=link("picture", job.id) if link and has_picture else None,
+            thumbnail_url=link("thumbnail", job.id) if link and has_picture else None,
             error_code=job.error_code,
             error_message=job.error_message,
             created_at=job.created_at,

@@ -89,8 +89,8 @@ def end(toolbox: Toolbox, caller: Caller) -> None:
 def role_changed(toolbox: Toolbox, user_id: UUID) -> None:
     """Make the next request of every session of a person ask the database again."""
     live = select(UserSession.token_hash).where(UserSession.user_id == user_id, UserSession.revoked_at.is_(None))
-    for token_hash in db.session.scalars(live):
-        toolbox.gateways.sessions.forget(token_hash)
+    for row in read_rows(live):
+        toolbox.gateways.sessions.forget(row.token_hash)
 
 
 _BY_HASH = (

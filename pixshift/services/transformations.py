@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.orm import joinedload
 
-from pixshift.domain import images
+from pixshift.domain import images, retention
 from pixshift.domain.failures import FailureReason
 from pixshift.domain.lifecycle import Purse, Reservation, Status
 from pixshift.errors import InvalidInput, NotFound
@@ -113,7 +113,8 @@ def cancel(toolbox: Toolbox, user_id: UUID, transformation_id: UUID) -> Transfor
 def open_picture(toolbox: Toolbox, user_id: UUID, transformation_id: UUID) -> Picture:
     """The picture as the model made it. Raises NotFound (``details.reason`` "deleted" or "not_ready")."""
     job = find(user_id, transformation_id)
-    if job.deleted_at is not None or (job.delete_due_at is not None and job.delete_due_at <= toolbox.now()):
+    is_over = job.delete_due_at is not None and job.delete_due_at <= retention.shown_if_due_after(toolbox.now())
+    if job.deleted_at is not None or is_over:
         raise NotFound("This picture was deleted, as promised.", details={"reason": "deleted"})
     if job.status is not Status.COMPLETED or not job.transformed_image_url or not job.result_media_type:
         raise NotFound("There is no picture yet.", details={"reason": "not_ready"})
@@ -122,9 +123,10 @@ def open_picture(toolbox: Toolbox, user_id: UUID, transformation_id: UUID) -> Pi
 
 
 def thumbnail(toolbox: Toolbox, user_id: UUID, transformation_id: UUID) -> bytes:
-    """A small WebP of one's own picture. Raises NotFound once the picture is gone or due."""
+    """A small WebP of one's own picture. Raises NotFound once the picture is gone or overdue."""
     mine = (Transformation.id == transformation_id) & (Transformation.user_id == user_id)
-    kept = Transformation.deleted_at.is_(None) & (Transformation.delete_due_at > toolbox.now())
+    oldest = retention.shown_if_due_after(toolbox.now())
+    kept = Transformation.deleted_at.is_(None) & (Transformation.delete_due_at > oldest)
     rows = read_rows(select(Transformation.thumbnail).where(mine, kept))
     if not rows or rows[0].thumbnail is None:
         raise NotFound("There is no picture here.")

@@ -72,7 +72,7 @@ def find(toolbox: Toolbox, user_id: UUID, upload_id: UUID) -> Upload:
     upload = read_one(select(Upload).where(Upload.id == upload_id, Upload.user_id == user_id))
     if upload is None:
         raise NotFound("We do not have this photo.", field="imageId")
-    if upload.deleted_at is not None or upload.delete_due_at <= toolbox.now():
+    if upload.deleted_at is not None or upload.delete_due_at <= retention.shown_if_due_after(toolbox.now()):
         raise NotFound(
             "This photo was deleted. Please choose it again.", field="imageId", details={"reason": "deleted"}
         )

@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 from werkzeug.routing import Rule
 
 from pixshift.blueprints.access import RULES, Who, canonical
+from pixshift.domain.roles import UserRole
 from tests import factories
 from tests.factories import Person
 from tests.integration.conftest import MakeApp
@@ -70,11 +71,28 @@ def test_everybody_may_open_what_is_public(app: Flask) -> None:
             assert client.get(address_of(rule, uuid4())).status_code in (200, 302, 303), rule
 
 
-def test_a_guest_may_not_call_what_is_for_admins(app: Flask) -> None:
-    guest = factories.person(app)
+def test_a_guest_may_not_call_what_is_for_admins(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RULES, "desk", Who.ADMIN)
+    app._got_first_request = False
+    app.add_url_rule("/desk", "desk", lambda: "open")
+    guest, admin = factories.person(app), factories.person(app, role=UserRole.ADMIN)
+    assert [who.client.get("/desk").status_code for who in (guest, admin)] == [403, 200]
     for rule, method in routes(app, Who.ADMIN):
         answer = guest.client.open(address_of(rule, uuid4()), method=method, headers=guest.headers)
         assert answer.status_code == 403, rule
+
+
+def test_an_admin_reads_how_a_job_stands_but_never_its_pictures(app: Flask) -> None:
+    owner, admin = factories.person(app), factories.person(app, role=UserRole.ADMIN)
+    job_id = factories.picture(app, owner, factories.style(app))
+    path = f"/api/v1/transformations/{job_id}"
+    job = admin.client.get(path).json["transformation"]
+    assert (job["id"], job["status"]) == (str(job_id), "COMPLETED")
+    assert [job[key] for key in ("originalImageUrl", "transformedImageUrl", "thumbnailUrl")] == [None] * 3
+    assert admin.client.get(f"{path}/download").status_code == 404
+    mine = owner.client.get(path).json["transformation"]
+    assert admin.client.get(mine["transformedImageUrl"]).status_code == 404
+    assert admin.client.put(path, json={"status": "CANCELLED"}, headers=admin.headers).status_code == 404
 
 
 def test_somebody_elses_job_does_not_exist_on_any_route(app: Flask) -> None:

@@ -4,6 +4,8 @@ import contextlib
 import socket
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +109,7 @@ def test_callers_over_a_dual_stack_socket_are_not_one_address(app: Flask) -> Non
 # --- what is gone, and what is kept ---------------------------------------------------------------------------------
 
 
-def test_what_is_due_is_not_shown_though_nobody_could_delete_it(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_overdue_is_not_shown_though_it_is_still_stored(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     who = factories.person(app)
     job_id = factories.picture(app, who, factories.style(app))
     seen = who.client.get(f"/api/v1/transformations/{job_id}").json["transformation"]
@@ -119,6 +121,9 @@ def test_what_is_due_is_not_shown_though_nobody_could_delete_it(app: Flask, monk
 
     monkeypatch.setattr(app.extensions["toolbox"].gateways.storage, "delete", away)
     who.client.post(f"/transformations/{job_id}/delete", headers=who.headers)
+    later = app.extensions["toolbox"].now() + timedelta(seconds=31)
+    toolbox = replace(app.extensions["toolbox"], now=lambda: later)
+    monkeypatch.setitem(app.extensions, "toolbox", toolbox)
     for link in [*links, f"/transformations/{job_id}/download"]:
         gone = who.client.get(link, headers={"Accept": "application/json"})
         assert gone.status_code == 404, link
