@@ -1,5 +1,6 @@
 """Bytes in and out: the uploaded file, and pictures for their owner only."""
 
+import threading
 from collections.abc import Iterator
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from pixshift.services import retention, transformations, uploads
 from pixshift.services.uploads import Picture
 
 blueprint = Blueprint("pictures", __name__)
+_LAST_BYTE_SECONDS = 0.25
 
 
 @blueprint.get("/pictures/<kind>/<uuid:object_id>")
@@ -79,7 +81,18 @@ def _is_prefetch() -> bool:
 
 
 def _counted(app: Flask, picture: Picture, transformation_id: UUID) -> Iterator[bytes]:
-    """The chunks; only when the last one was taken does the clock start, so a download that breaks off does not."""
-    yield from picture.stored.chunks()
+    """The chunks; only when the last one was taken does the clock start, so a download that breaks off does not.
+
+    The system's buffers take a small picture whole before its reader has seen any of it. So the last byte waits a
+    moment: whoever has gone away by then has not taken it.
+    """
+    rest = b""
+    for chunk in picture.stored.chunks():
+        if rest:
+            yield rest
+        rest = chunk
+    yield rest[:-1]
+    threading.Event().wait(_LAST_BYTE_SECONDS)
+    yield rest[-1:]
     with app.app_context():
         retention.downloaded(app.extensions["toolbox"], transformation_id)

@@ -1,13 +1,19 @@
 """What was made: the list, what can still be done with a picture, and what five free ones mean."""
 
+import os
 import re
+import socket
+import urllib.request
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from playwright.sync_api import Locator, expect
 
+from tests import servers
 from tests.e2e.backstage import Backstage, now
 from tests.e2e.conftest import Visit
 from tests.e2e.journey import READY, Device, Visitor, spaced
+from tests.servers import wait_until
 
 GONE = "Photo and picture are gone."
 
@@ -154,3 +160,26 @@ def test_a_form_from_before_the_last_free_picture_says_the_same(
     expect(visitor.page.get_by_role("alert")).to_have_count(0)  # there is no field to go to
     expect(visitor.page).to_have_title(re.compile("Your free pictures are used"))
     assert backstage.free_used(me.id) == 5
+
+
+def test_a_download_that_breaks_off_does_not_start_the_clock(
+    live_server: servers.Product, backstage: Backstage
+) -> None:
+    me = backstage.person()
+    broken, whole = backstage.job(me.id), backstage.job(me.id)
+    for file in backstage.files(me.id):
+        if "transformations" in file.parts:
+            file.write_bytes(os.urandom(200_000))  # small enough for the buffers between us and the application
+    place = urlsplit(live_server.url)
+    with socket.create_connection((place.hostname or "", place.port or 0), timeout=10) as line:
+        line.sendall(
+            f"GET /transformations/{broken}/download HTTP/1.1\r\nHost: {place.netloc}\r\n"
+            f"Cookie: session={me.token}\r\n\r\n".encode()
+        )
+        assert line.recv(100).startswith(b"HTTP/1.1 200")
+    request = urllib.request.Request(f"{live_server.url}/transformations/{whole}/download")
+    request.add_header("Cookie", f"session={me.token}")
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        assert len(answer.read()) == 200_000
+    wait_until(lambda: backstage.find(whole).downloaded_at)  # it began later, so the broken one had its chance
+    assert backstage.find(broken).downloaded_at is None
