@@ -74,7 +74,9 @@ def _skin(error: PixShiftError) -> Response:
         return make_response(jsonify(body_of(error)), error.status)
     again = g.pop("on_error", None)
     if again is None and isinstance(error, AuthRequired | AuthExpired | AuthInvalid):
-        return leave_for(f"/login?next={quote(_return_to())}" + ("&ended=1" if isinstance(error, AuthExpired) else ""))
+        # A part is asked for only by a page that was signed in, though its cookie may be gone by now.
+        has_ended = isinstance(error, AuthExpired) or is_fragment()
+        return leave_for(f"/login?next={quote(_return_to())}" + ("&ended=1" if has_ended else ""))
     if again is not None and not isinstance(error, InternalError):
         response: Response = again(error)
         response.status_code = error.status

@@ -175,7 +175,9 @@ def test_a_callers_own_id_is_believed_only_behind_a_trusted_proxy(
 
 def test_a_fragment_of_somebody_signed_out_sends_the_whole_page_to_sign_in(app: Flask) -> None:
     answer = app.test_client().get(f"/transformations/{uuid4()}/status", headers=HTMX)
-    assert answer.headers["HX-Redirect"].startswith("/login?next=")
+    target = answer.headers["HX-Redirect"]
+    assert target.startswith("/login?next=")
+    assert target.endswith("&ended=1")  # also when an earlier answer has taken the cookie already
     assert answer.data == b""
 
 
