@@ -26,7 +26,7 @@ from pixshift.errors import ExternalServiceError, InvalidInput, TransformationFa
 from pixshift.extensions import db
 from pixshift.gateways.ports import EditedImage, EditRequest, Usage, VerifiedImage
 from pixshift.models import Attempt, Transformation, TransformationType, Upload, User
-from pixshift.services import jobs, leases
+from pixshift.services import jobs, leases, transformations
 from pixshift.services.leases import ClaimedJob
 from pixshift.services.toolbox import Toolbox
 from pixshift.settings import load_settings
@@ -199,6 +199,15 @@ class World:
     def claim(self) -> ClaimedJob | None:
         with self.app.app_context():
             return leases.claim(self.toolbox)
+
+    def cancel(self, person: UUID, job: UUID) -> bool:
+        """Whether it was not too late."""
+        with self.app.app_context():
+            try:
+                transformations.cancel(self.toolbox, person, job)
+            except InvalidInput:
+                return False
+        return True
 
     def claimed(self) -> ClaimedJob:
         """The next job, which there must be."""

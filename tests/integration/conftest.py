@@ -10,6 +10,8 @@ from flask.testing import FlaskClient
 from pixshift import create_app
 from pixshift.extensions import db
 from pixshift.settings import load_settings
+from tests import factories
+from tests.factories import Person
 
 MakeApp = Callable[..., Flask]
 
@@ -40,3 +42,15 @@ def app(make_app: MakeApp, database_url: str) -> Flask:
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
     return app.test_client()
+
+
+@pytest.fixture
+def quick(make_app: MakeApp, sqlite_url: str) -> Flask:
+    """The application on SQLite alone, for what no database decides."""
+    return make_app(DATABASE_URL=sqlite_url)
+
+
+@pytest.fixture
+def who(quick: Flask) -> Person:
+    """Somebody signed in there."""
+    return factories.person(quick)

@@ -4,6 +4,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -11,7 +12,7 @@ import pytest
 
 from pixshift.domain.lifecycle import MAX_ATTEMPTS, Reservation, Status
 from pixshift.errors import InvalidInput
-from pixshift.services import desk, leases, transformations
+from pixshift.services import desk, leases
 from tests import jobs
 from tests.jobs import World
 
@@ -136,16 +137,7 @@ def test_a_cancel_and_a_claim_at_the_same_time_leave_one_winner(world: World) ->
     for _ in range(10):
         person = world.person(free_used=1)
         job = world.job(person)
-
-        def cancel(person: UUID = person, job: UUID = job) -> bool:
-            with world.app.app_context():
-                try:
-                    transformations.cancel(world.toolbox, person, job)
-                except InvalidInput:
-                    return False
-            return True
-
-        cancelled, claimed = together(cancel, world.claim)
+        cancelled, claimed = together(partial(world.cancel, person, job), world.claim)
         assert bool(cancelled) != bool(claimed)
         assert world.read(job).status is (Status.FAILED if cancelled else Status.PROCESSING)
         assert world.free_used(person) == (0 if cancelled else 1)

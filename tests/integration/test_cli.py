@@ -25,11 +25,6 @@ COMMANDS = [
 ]  # fmt: skip
 
 
-@pytest.fixture
-def quick(make_app: MakeApp, sqlite_url: str) -> Flask:
-    return make_app(DATABASE_URL=sqlite_url)
-
-
 def run(app: Flask, *words: str) -> Result:
     return app.test_cli_runner().invoke(args=list(words))
 

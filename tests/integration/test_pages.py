@@ -10,19 +10,8 @@ from pixshift.extensions import db
 from pixshift.models import Transformation
 from tests import factories
 from tests.factories import Person
-from tests.integration.conftest import MakeApp
 
 HTMX = {"HX-Request": "true"}
-
-
-@pytest.fixture
-def quick(make_app: MakeApp, sqlite_url: str) -> Flask:
-    return make_app(DATABASE_URL=sqlite_url)
-
-
-@pytest.fixture
-def who(quick: Flask) -> Person:
-    return factories.person(quick)
 
 
 def test_everybody_may_read_the_first_page_and_the_privacy_page(quick: Flask) -> None:

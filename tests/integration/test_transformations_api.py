@@ -16,18 +16,12 @@ from pixshift.models import Transformation, TransformationType, Upload
 from pixshift.services import retention
 from tests import factories
 from tests.factories import Person
-from tests.integration.conftest import MakeApp
 
 JOBS = "/api/v1/transformations"
 KEYS = {
     "id", "status", "transformationTypeId", "originalImageUrl", "transformedImageUrl", "errorCode", "errorMessage",
     "thumbnailUrl", "createdAt", "updatedAt", "downloadedAt", "expiresAt",
 }  # fmt: skip
-
-
-@pytest.fixture
-def quick(make_app: MakeApp, sqlite_url: str) -> Flask:
-    return make_app(DATABASE_URL=sqlite_url)
 
 
 def free_used(app: Flask, who: Person) -> int:
