@@ -10,7 +10,7 @@ INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-input -
 MONEY := pixshift/domain/pricing.py,pixshift/domain/lifecycle.py,pixshift/services/billing.py,pixshift/services/payments.py,pixshift/services/subscriptions.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit test-integration test-e2e coverage check format bench lock browser
+.PHONY: help run test test-unit test-integration test-e2e coverage check format bench drills lock browser
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -48,6 +48,9 @@ format: $(DEV) ## rewrite code the way `make check` wants it
 
 bench: $(DEV) ## the figures of docs/performance.md, measured here
 	@exec $(PY) -m bench
+
+drills: $(DEV) ## the faults of docs/reliability.md, tried in full (half an hour)
+	@exec $(PY) -m drills $(DRILLS)
 
 # The oldest Python decides, because what it can install all newer ones can. pip's own configuration is left out so
 # that only the index's files get into the lock, not those of a local folder.

@@ -8,143 +8,33 @@ import os
 import re
 import secrets
 from collections.abc import Mapping
-from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
-from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 
 from pixshift import settings_faults
-from pixshift.domain.lifecycle import MAX_ATTEMPTS
 from pixshift.errors import ConfigurationError
+from pixshift.settings_sections import (
+    FreeTier,
+    Gemini,
+    HttpUrl,
+    PaymentGateway,
+    PricingTier,
+    RedisUrl,
+    Section,
+    Sms,
+    Storage,
+    empty_to_none,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG_FILES = ("gemini-api.yaml", "payment-gateway.yaml", "pricing-tiers.yaml", "sms-otp.yaml")
 _PLACEHOLDER = re.compile(r"\$\{(?P<name>[A-Z][A-Z0-9_]*)(?P<default>:-[^}]*)?\}")
 
 
-def _empty_to_none(value: Any) -> Any:
-    return None if value == "" else value
-
-
-def _readable_url(value: str) -> str:
-    try:
-        host = urlsplit(value).hostname
-    except ValueError:
-        host = None
-    if not host:
-        raise PydanticCustomError("url", "this is not an address")
-    return value
-
-
-OptionalText = Annotated[str | None, BeforeValidator(_empty_to_none)]
-OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_empty_to_none)]
-HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s/]+"), AfterValidator(_readable_url)]
-OptionalUrl = Annotated[HttpUrl | None, BeforeValidator(_empty_to_none)]
-PhoneNumber = Annotated[str, Field(pattern=r"^\+[1-9]\d{6,14}$")]
-RedisUrl = Annotated[str, Field(pattern=r"^(rediss?|unix)://")]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
-
-
-class Retry(_Section):
-    max_attempts: int = Field(ge=1, le=MAX_ATTEMPTS)
-    backoff_multiplier: float = Field(ge=1)
-    initial_delay: int = Field(ge=0)  # milliseconds
-
-
-class Gemini(_Section):
-    api_key: OptionalSecret
-    endpoint: HttpUrl
-    api_version: str
-    model: str = Field(min_length=1)
-    timeout: int = Field(ge=1000, le=300_000)  # milliseconds
-    image_size: Literal["1K", "2K", "4K"]
-    retry: Retry
-
-
-class Stripe(_Section):
-    api_key: OptionalSecret
-    publishable_key: OptionalText
-    webhook_secret: OptionalSecret
-    api_base: OptionalUrl
-
-
-class PayPal(_Section):
-    client_id: OptionalText
-    client_secret: OptionalSecret
-    webhook_id: OptionalText
-    api_base: OptionalUrl
-    mode: Literal["sandbox", "live"]
-
-
-class PaymentGateway(_Section):
-    type: Literal["stripe", "paypal", "practice"]
-    stripe: Stripe
-    paypal: PayPal
-
-
-class FreeTier(_Section):
-    limit: int = Field(ge=0)
-
-
-class PricingTier(_Section):
-    id: str
-    name: str
-    description: str
-    currency: str = Field(pattern=r"^[A-Z]{3}$")
-    cost_per_image: Decimal | None = Field(default=None, gt=0, decimal_places=2)
-    cost_per_month: Decimal | None = Field(default=None, gt=0, decimal_places=2)
-    monthly_limit: int | None = Field(default=None, ge=1)
-
-
-class Twilio(_Section):
-    account_sid: OptionalText
-    auth_token: OptionalSecret
-    from_number: Annotated[PhoneNumber | None, BeforeValidator(_empty_to_none)]
-    api_base: HttpUrl
-    timeout: int = Field(ge=500, le=30_000)  # milliseconds
-
-
-class Otp(_Section):
-    length: int = Field(ge=6, le=6)  # the pages say "six digits"
-    expiration_minutes: int = Field(ge=1, le=10)
-    max_attempts: int = Field(ge=1, le=5)
-    resend_seconds: int = Field(ge=0)
-
-
-class SmsLimits(_Section):
-    per_number_15_minutes: int = Field(ge=1, alias="perNumber15Minutes")
-    per_number_day: int = Field(ge=1)
-    per_address_hour: int = Field(ge=1)
-    per_block_hour: int = Field(ge=1)
-    per_country_day: int = Field(ge=1)
-    all_day: int = Field(ge=1)
-
-
-class Sms(_Section):
-    provider: Literal["twilio"]
-    twilio: Twilio
-    otp: Otp
-    regions: tuple[Annotated[str, Field(pattern=r"^[A-Z]{2}$")], ...] = Field(min_length=1)
-    limits: SmsLimits
-
-
-class Storage(_Section):
-    bucket: OptionalText
-    region: OptionalText
-    access_key_id: OptionalText
-    secret_access_key: OptionalSecret
-    endpoint: OptionalUrl
-
-
-class Settings(_Section):
+class Settings(Section):
     """Everything the product can be told. Durations say their unit, secrets are ``SecretStr``."""
 
     env: Literal["development", "test", "production"]
@@ -154,7 +44,7 @@ class Settings(_Section):
     host: str = Field(pattern=r"^\S+$")
     port: int = Field(ge=1, le=65535)
     database_url: str = Field(pattern=r"^(postgresql(\+psycopg)?|sqlite)://")
-    redis_url: Annotated[RedisUrl | None, BeforeValidator(_empty_to_none)]
+    redis_url: Annotated[RedisUrl | None, BeforeValidator(empty_to_none)]
     trusted_proxies: int = Field(ge=0, le=5)
     web_concurrency: int = Field(ge=1, le=64)
     worker_concurrency: int = Field(ge=1, le=512)

@@ -15,7 +15,7 @@ from pixshift.errors import ConfigurationError, ExternalServiceError, Transforma
 from pixshift.gateways import gemini_answers
 from pixshift.gateways.event_loop import BackgroundLoop
 from pixshift.gateways.ports import EditedImage, EditRequest
-from pixshift.settings import Gemini
+from pixshift.settings_sections import Gemini
 
 if TYPE_CHECKING:
     import httpx2

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, cast
 
 from pixshift.errors import ExternalServiceError, NotFound
 from pixshift.gateways.ports import ObjectEntry, StoredObject
-from pixshift.settings import Storage
+from pixshift.settings_sections import Storage
 
 # Lower case, no dots but the extension's: neither "..", nor hidden, nor temporary files can be named.
 _KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}(/[a-z0-9][a-z0-9_-]{0,99}){0,4}\.[a-z0-9]{2,5}")

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pixshift.errors import ConfigurationError, ExternalServiceError, InvalidInput, PixShiftError
 from pixshift.gateways.ports import SentSms
-from pixshift.settings import Twilio
+from pixshift.settings_sections import Twilio
 
 if TYPE_CHECKING:
     from twilio.rest import Client

@@ -12,7 +12,7 @@ from pixshift.errors import TransformationFailed
 from pixshift.gateways import gemini
 from pixshift.gateways.gemini import GeminiImageEditor, nearest_ratio
 from pixshift.gateways.ports import EditRequest, Usage
-from pixshift.settings import Gemini
+from pixshift.settings_sections import Gemini
 from tests.servers import wait_until
 from tests.stand_ins.gemini import BLOCKS, BROKEN_PICTURE, HUGE_BYTES, RETRY_SECONDS, GeminiStandIn, picture
 

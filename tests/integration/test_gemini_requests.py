@@ -204,7 +204,7 @@ def test_importing_and_making_the_gateways_imports_no_vendor_sdk() -> None:
     code = """
 import sys
 from pixshift.gateways import console_sms, gemini, otp_store, redis_client, session_cache, twilio
-from pixshift.settings import Gemini, Retry
+from pixshift.settings_sections import Gemini, Retry
 retry = Retry(max_attempts=3, backoff_multiplier=2, initial_delay=1000)
 gemini.GeminiImageEditor(Gemini(api_key="k", endpoint="http://127.0.0.1:9", api_version="v1", model="m", timeout=1000,
                                 image_size="1K", retry=retry))

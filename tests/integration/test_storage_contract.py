@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from pixshift.errors import ExternalServiceError, NotFound
 from pixshift.gateways.ports import ImageStorage
 from pixshift.gateways.storage import LocalStorage, S3Storage
-from pixshift.settings import Storage
+from pixshift.settings_sections import Storage
 
 KEY = "uploads/6f1c1c0e-0000-4000-8000-000000000001/6f1c1c0e-0000-4000-8000-000000000002.jpg"
 OTHER = "transformations/6f1c1c0e-0000-4000-8000-000000000001/6f1c1c0e-0000-4000-8000-000000000003.png"

@@ -16,7 +16,7 @@ from typing import Any
 from PIL import Image
 from pydantic import SecretStr
 
-from pixshift.settings import Gemini, Retry
+from pixshift.settings_sections import Gemini, Retry
 from tests.stand_ins.server import Exchange, StandIn
 
 MODELS = ("gemini-nano-banana-2.1", "gemini-3.1-flash-lite-image", "gemini-3-pro-image", "gemini-3.8-flash")

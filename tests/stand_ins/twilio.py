@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 
 from pydantic import SecretStr
 
-from pixshift.settings import Twilio
+from pixshift.settings_sections import Twilio
 from tests.stand_ins.server import Exchange, StandIn
 
 ACCOUNT, TOKEN, NUMBER = "AC" + "0" * 32, "stand-in-token", "+15005550006"

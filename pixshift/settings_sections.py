@@ -1,0 +1,128 @@
+"""The parts of the settings, one class for each mapping of ``config/*.yaml``: frozen, typed, nothing extra allowed."""
+
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+from pixshift.domain.lifecycle import MAX_ATTEMPTS
+
+
+def empty_to_none(value: Any) -> Any:
+    return None if value == "" else value
+
+
+def _readable_url(value: str) -> str:
+    try:
+        host = urlsplit(value).hostname
+    except ValueError:
+        host = None
+    if not host:
+        raise PydanticCustomError("url", "this is not an address")
+    return value
+
+
+OptionalText = Annotated[str | None, BeforeValidator(empty_to_none)]
+OptionalSecret = Annotated[SecretStr | None, BeforeValidator(empty_to_none)]
+HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s/]+"), AfterValidator(_readable_url)]
+OptionalUrl = Annotated[HttpUrl | None, BeforeValidator(empty_to_none)]
+PhoneNumber = Annotated[str, Field(pattern=r"^\+[1-9]\d{6,14}$")]
+RedisUrl = Annotated[str, Field(pattern=r"^(rediss?|unix)://")]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+class Retry(Section):
+    max_attempts: int = Field(ge=1, le=MAX_ATTEMPTS)
+    backoff_multiplier: float = Field(ge=1)
+    initial_delay: int = Field(ge=0)  # milliseconds
+
+
+class Gemini(Section):
+    api_key: OptionalSecret
+    endpoint: HttpUrl
+    api_version: str
+    model: str = Field(min_length=1)
+    timeout: int = Field(ge=1000, le=300_000)  # milliseconds
+    image_size: Literal["1K", "2K", "4K"]
+    retry: Retry
+
+
+class Stripe(Section):
+    api_key: OptionalSecret
+    publishable_key: OptionalText
+    webhook_secret: OptionalSecret
+    api_base: OptionalUrl
+
+
+class PayPal(Section):
+    client_id: OptionalText
+    client_secret: OptionalSecret
+    webhook_id: OptionalText
+    api_base: OptionalUrl
+    mode: Literal["sandbox", "live"]
+
+
+class PaymentGateway(Section):
+    type: Literal["stripe", "paypal", "practice"]
+    stripe: Stripe
+    paypal: PayPal
+
+
+class FreeTier(Section):
+    limit: int = Field(ge=0)
+
+
+class PricingTier(Section):
+    id: str
+    name: str
+    description: str
+    currency: str = Field(pattern=r"^[A-Z]{3}$")
+    cost_per_image: Decimal | None = Field(default=None, gt=0, decimal_places=2)
+    cost_per_month: Decimal | None = Field(default=None, gt=0, decimal_places=2)
+    monthly_limit: int | None = Field(default=None, ge=1)
+
+
+class Twilio(Section):
+    account_sid: OptionalText
+    auth_token: OptionalSecret
+    from_number: Annotated[PhoneNumber | None, BeforeValidator(empty_to_none)]
+    api_base: HttpUrl
+    timeout: int = Field(ge=500, le=30_000)  # milliseconds
+
+
+class Otp(Section):
+    length: int = Field(ge=6, le=6)  # the pages say "six digits"
+    expiration_minutes: int = Field(ge=1, le=10)
+    max_attempts: int = Field(ge=1, le=5)
+    resend_seconds: int = Field(ge=0)
+
+
+class SmsLimits(Section):
+    per_number_15_minutes: int = Field(ge=1, alias="perNumber15Minutes")
+    per_number_day: int = Field(ge=1)
+    per_address_hour: int = Field(ge=1)
+    per_block_hour: int = Field(ge=1)
+    per_country_day: int = Field(ge=1)
+    all_day: int = Field(ge=1)
+
+
+class Sms(Section):
+    provider: Literal["twilio"]
+    twilio: Twilio
+    otp: Otp
+    regions: tuple[Annotated[str, Field(pattern=r"^[A-Z]{2}$")], ...] = Field(min_length=1)
+    limits: SmsLimits
+
+
+class Storage(Section):
+    bucket: OptionalText
+    region: OptionalText
+    access_key_id: OptionalText
+    secret_access_key: OptionalSecret
+    endpoint: OptionalUrl
