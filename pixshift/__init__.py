@@ -25,6 +25,8 @@ from pixshift.blueprints import errors as error_pages
 from pixshift.cli import register_commands
 from pixshift.extensions import db, migrate
 from pixshift.gateways import Gateways, build_gateways
+from pixshift.models.base import utcnow
+from pixshift.models.clock import DatabaseClock
 from pixshift.services.toolbox import Toolbox
 from pixshift.settings import ROOT, Settings, load_settings
 from pixshift.tasks.queue import HueyQueue
@@ -47,7 +49,8 @@ def create_app(settings: Settings | None = None, gateways: Gateways | None = Non
     migrate.init_app(app, db, directory=str(MIGRATIONS))
     queue = HueyQueue(settings, partial(make_next, app))
     app.extensions["worker"] = partial(_work, app)
-    app.extensions["toolbox"] = Toolbox(settings, gateways or build_gateways(settings, queue))
+    clock = DatabaseClock() if settings.sqlalchemy_url.startswith("postgresql") else utcnow  # SQLite is one machine
+    app.extensions["toolbox"] = Toolbox(settings, gateways or build_gateways(settings, queue), clock)
     headers.init_app(app, settings)
     access.init_app(app)
     error_pages.init_app(app)

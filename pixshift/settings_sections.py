@@ -47,9 +47,10 @@ class Gemini(Section):
     api_key: OptionalSecret
     endpoint: HttpUrl
     api_version: str
-    model: str = Field(min_length=1)
+    model: str = Field(min_length=1, max_length=80)
     timeout: int = Field(ge=1000, le=300_000)  # milliseconds
     image_size: Literal["1K", "2K", "4K"]
+    calls_per_minute: int = Field(ge=1)
     retry: Retry
 
 
@@ -118,6 +119,22 @@ class Sms(Section):
     otp: Otp
     regions: tuple[Annotated[str, Field(pattern=r"^[A-Z]{2}$")], ...] = Field(min_length=1)
     limits: SmsLimits
+
+
+class RateLimit(Section):
+    per_minute: int = Field(ge=1)
+    burst: int = Field(ge=1)
+
+
+class RateLimits(Section):
+    """By the class of a route, see ``blueprints/limits.py``."""
+
+    auth: RateLimit
+    upload: RateLimit
+    create: RateLimit
+    write: RateLimit
+    poll: RateLimit
+    read: RateLimit
 
 
 class Storage(Section):

@@ -14,10 +14,11 @@ from PIL import Image
 from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
+from pixshift.domain import circuits
 from pixshift.domain.lifecycle import Status
 from pixshift.domain.roles import UserRole
 from pixshift.extensions import db
-from pixshift.models import Transformation, TransformationType, Upload, User
+from pixshift.models import ModelCircuit, Transformation, TransformationType, Upload, User
 from pixshift.tasks.transformations import make_next
 
 _numbers = itertools.count()
@@ -189,6 +190,23 @@ def user_row(app: Flask, user_id: UUID) -> User:
 def set_free_used(app: Flask, user_id: UUID, used: int) -> None:
     with app.app_context():
         db.session.execute(update(User).where(User.id == user_id).values(free_tier_used=used))
+        db.session.commit()
+
+
+def open_circuit(app: Flask, model: str | None = None) -> None:
+    """The image model (the configured one unless another is named) has just failed too often."""
+    tools = app.extensions["toolbox"]
+    now = tools.now()
+    with app.app_context():
+        db.session.add(
+            ModelCircuit(
+                model=model or tools.settings.gemini.model,
+                faults=circuits.OPENS_AFTER,
+                last_fault_at=now,
+                opened_at=now,
+                wait_until=now + circuits.PROBE_EVERY,
+            )
+        )
         db.session.commit()
 
 

@@ -17,7 +17,15 @@ LATEST = 6
 def offered() -> list[TypeOut]:
     now = toolbox().now()
     kinds = transformation_types.on_offer().types
-    return [TypeOut.of(kind, asset_url, watching.usual_seconds(kind.id, now)) for kind in kinds]
+    return [
+        TypeOut.of(
+            kind,
+            asset_url,
+            watching.usual_seconds(kind.id, now),
+            is_paused=watching.has_paused(toolbox(), kind.id),
+        )
+        for kind in kinds
+    ]
 
 
 def free_view() -> FreeView:

@@ -120,7 +120,7 @@ def _chooser(photo_id: UUID | None, type_id: UUID | None, error: PixShiftError |
 
 def _job_page(transformation_id: UUID, block: str | None = None) -> Response:
     seen = watching.watch(toolbox(), caller(), transformation_id)
-    job = JobView.of(seen.job, page_link, asset_url, seen.now, seen.ahead, seen.typical_seconds)
+    job = JobView.of(seen.job, page_link, asset_url, seen.now, seen.ahead, seen.typical_seconds, seen.is_paused)
     return render("transformations/show.html", block, job=job, free=free_view() if job.is_final else None)
 
 

@@ -51,6 +51,11 @@ class FailureReason(StrEnum):
         return _FAILURES[self].is_vendor_fault
 
     @property
+    def is_answer(self) -> bool:
+        """Whether the vendor did answer: then it is well, whatever it said."""
+        return self in _ANSWERS
+
+    @property
     def sentence(self) -> str:
         """What happened, for the person who waits."""
         return _FAILURES[self].sentence
@@ -73,18 +78,29 @@ class _Failure:
     way_out: str
 
 
+_ANSWERS = frozenset(
+    {
+        FailureReason.PROMPT_BLOCKED,
+        FailureReason.PICTURE_BLOCKED,
+        FailureReason.TEXT_ONLY,
+        FailureReason.NO_IMAGE,
+        FailureReason.VENDOR_REFUSED,
+        FailureReason.MODEL_GONE,
+    }
+)
 _ANOTHER = "Try another photo or another style."
 _AGAIN = "Please try again."
 _LATER = "Please try again in a few minutes."
 
-# Every attempt that reached the model may be paid for: a judgement is never asked for twice, a missing picture once.
+# Every attempt that reached the model may be paid for: a judgement is never asked for twice; an answer that came
+# without a picture that can be shown, once more.
 _FAILURES = {
     FailureReason.PROMPT_BLOCKED: _Failure(1, False, "The model declined this photo with this style.", _ANOTHER),
     FailureReason.PICTURE_BLOCKED: _Failure(1, False, "The model held the finished picture back.", _ANOTHER),
     FailureReason.TEXT_ONLY: _Failure(2, False, "The model answered in words, without a picture.", _ANOTHER),
     FailureReason.NO_IMAGE: _Failure(2, False, "The model made no picture this time.", "Try again, or another style."),
     FailureReason.VENDOR_REFUSED: _Failure(
-        1, False, "The model did not accept our request.", "Try another style. We look into it on our side."
+        1, False, "The model did not accept our request.", "Try another photo or style. We look into it on our side."
     ),
     FailureReason.MODEL_GONE: _Failure(
         1, False, "The model behind this style is not available any more.", "Try another style while we replace it."
@@ -92,8 +108,8 @@ _FAILURES = {
     FailureReason.RATE_LIMITED: _Failure(3, True, "The model is very busy right now.", _LATER),
     FailureReason.VENDOR_DOWN: _Failure(3, True, "The model did not answer.", _LATER),
     FailureReason.TIMEOUT: _Failure(3, True, "The model took too long.", _LATER),
-    FailureReason.BAD_ANSWER: _Failure(3, True, "The model's answer could not be read.", _LATER),
-    FailureReason.RESULT_BROKEN: _Failure(2, True, "The picture that came back was damaged.", _AGAIN),
+    FailureReason.BAD_ANSWER: _Failure(2, True, "The model's answer could not be read.", _LATER),
+    FailureReason.RESULT_BROKEN: _Failure(2, True, "The picture that came back could not be opened.", _AGAIN),
     FailureReason.CANCELLED: _Failure(1, False, "You cancelled this picture.", "Start it again whenever you like."),
     FailureReason.STOPPED: _Failure(1, False, "We had to stop this picture.", _AGAIN),
     FailureReason.PHOTO_GONE: _Failure(1, False, "The photo is already deleted.", "Upload it again to go on."),

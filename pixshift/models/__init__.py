@@ -2,6 +2,7 @@
 
 from pixshift.models.audit import AdminAction
 from pixshift.models.billing import BillingRecord
+from pixshift.models.circuit import ModelCircuit
 from pixshift.models.transformation import Attempt, Transformation, TransformationType, Upload
 from pixshift.models.user import Identity, User, UserSession
 
@@ -10,6 +11,7 @@ __all__ = [
     "Attempt",
     "BillingRecord",
     "Identity",
+    "ModelCircuit",
     "Transformation",
     "TransformationType",
     "Upload",

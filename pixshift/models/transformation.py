@@ -139,6 +139,7 @@ class Attempt(Base):
     __tablename__ = "transformation_attempts"
     __table_args__ = (
         UniqueConstraint("transformation_id", "number"),
+        Index("ix_transformation_attempts_calls", "model", "started_at"),
         Index(
             "ix_transformation_attempts_stored",
             "transformation_id",
@@ -151,6 +152,7 @@ class Attempt(Base):
     id: Mapped[Key]
     transformation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("transformations.id", ondelete="CASCADE"))
     number: Mapped[int]
+    model: Mapped[str | None] = mapped_column(String(80))  # the one that was asked; ``model_version`` is what it says
     started_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     storage_key: Mapped[str | None] = mapped_column(String(200))  # its picture, until the job names it

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from pixshift.domain import circuits
 from pixshift.domain.job_facts import JobFacts, StyleFacts
 from pixshift.domain.lifecycle import Status
 from pixshift.models import Transformation, TransformationType, Upload
@@ -38,7 +39,7 @@ class PhotoLinkIn(In):
 
 
 class TypeOut(Out):
-    """A style on offer. ``about_seconds`` is what it usually takes."""
+    """A style on offer. ``about_seconds`` is what it usually takes; ``is_paused``: its model fails, its jobs wait."""
 
     id: UUID
     name: str
@@ -47,9 +48,17 @@ class TypeOut(Out):
     thumbnail_url: str | None
     slug: str = Field(exclude=True)
     about_seconds: int = Field(default=12, exclude=True)
+    is_paused: bool = Field(default=False, exclude=True)
 
     @classmethod
-    def of(cls, kind: TransformationType | StyleFacts, asset: Asset, typical_seconds: float = 12.0) -> Self:
+    def of(
+        cls,
+        kind: TransformationType | StyleFacts,
+        asset: Asset,
+        typical_seconds: float = 12.0,
+        *,
+        is_paused: bool = False,
+    ) -> Self:
         return cls(
             id=kind.id,
             name=kind.name,
@@ -58,6 +67,7 @@ class TypeOut(Out):
             thumbnail_url=asset(f"types/{kind.slug}.webp"),
             slug=kind.slug,
             about_seconds=max(1, round(typical_seconds)),
+            is_paused=is_paused,
         )
 
 
@@ -101,10 +111,14 @@ class TransformationOut(Out):
     updated_at: datetime
     downloaded_at: datetime | None
     expires_at: datetime | None
+    notice: str | None = None
 
     @classmethod
-    def of(cls, job: Transformation | JobFacts, link: Link | None) -> Self:
-        """Without ``link`` (an admin looks at somebody's job) the facts alone: pictures are their owner's."""
+    def of(cls, job: Transformation | JobFacts, link: Link | None, *, is_paused: bool = False) -> Self:
+        """Without ``link`` (an admin looks at somebody's job) the facts alone: pictures are their owner's.
+
+        ``is_paused``: the job waits for a model that fails, and ``notice`` says so.
+        """
         photo = job.upload if job.upload is not None and job.upload.deleted_at is None else None
         has_picture = job.status is Status.COMPLETED and job.deleted_at is None
         return cls(
@@ -120,6 +134,7 @@ class TransformationOut(Out):
             updated_at=job.updated_at,
             downloaded_at=job.downloaded_at,
             expires_at=job.delete_due_at if has_picture else None,
+            notice=circuits.NOTICE if is_paused else None,
         )
 
 

@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Self
 from uuid import UUID
 
-from pixshift.domain import images, lifecycle, retention
+from pixshift.domain import circuits, images, lifecycle, retention
 from pixshift.domain.failures import FailureReason
 from pixshift.domain.job_facts import JobFacts, PhotoFacts
 from pixshift.domain.lifecycle import FINAL, Purse, Stage, Status
@@ -59,6 +59,7 @@ class JobView(Out):
     left_seconds: int
     progress: int
     is_late: bool
+    notice: str | None
     is_final: bool
     can_cancel: bool
     poll_seconds: int
@@ -91,6 +92,7 @@ class JobView(Out):
         now: datetime,
         ahead: int = 0,
         typical: float = 12.0,
+        is_paused: bool = False,
     ) -> Self:
         photo = PhotoView.of(job.upload, link) if job.upload and job.upload.deleted_at is None else None
         has_picture = job.status is Status.COMPLETED and job.deleted_at is None
@@ -104,6 +106,7 @@ class JobView(Out):
             status=job.status.value,
             stage=job.stage.value,
             ahead=ahead,
+            notice=circuits.NOTICE if is_paused else None,
             is_final=job.status in FINAL,
             can_cancel=job.status is Status.PENDING,
             price_text="free" if job.pricing_tier_locked == Purse.FREE else "",

@@ -21,7 +21,7 @@ from pixshift.errors import InvalidInput, NotFound, PixShiftError, Transformatio
 from pixshift.gateways.ports import EditedImage, EditRequest, Usage, VerifiedImage
 from pixshift.models import Attempt, Transformation
 from pixshift.models.base import change
-from pixshift.services import billing, leases
+from pixshift.services import billing, circuits, leases
 from pixshift.services.leases import ClaimedJob
 from pixshift.services.lifecycle import commit, move_to
 from pixshift.services.toolbox import Toolbox
@@ -128,6 +128,7 @@ def _complete(toolbox: Toolbox, job: ClaimedJob, key: str, picture: EditedImage,
     if done:
         billing.settle(job.id)
     commit(toolbox, job.id)
+    _model_answered(toolbox, job)
     log.info("job done" if done else "job finished too late", extra={"job": str(job.id), "attempt": job.attempt})
     return done
 
@@ -151,12 +152,21 @@ def _fail(toolbox: Toolbox, job: ClaimedJob, failure: TransformationFailed) -> N
     else:
         ended = leases.end_badly(job.id, reason, now, _owned(job))
     commit(toolbox, job.id)
+    if reason.is_vendor_fault:
+        circuits.failed(toolbox, job.model)
+    elif reason.is_answer:
+        _model_answered(toolbox, job)
     log.warning(
         "job failed" if ended else "job failed too late",
         extra={"job": str(job.id), "attempt": job.attempt, "reason": reason.value, "again": again},
     )
     if again and ended:
         toolbox.gateways.queue.nudge(delay)
+
+
+def _model_answered(toolbox: Toolbox, job: ClaimedJob) -> None:
+    if circuits.answered(job.model):
+        leases.nudge_waiting(toolbox)  # their nudges found a closed door
 
 
 def _delay(toolbox: Toolbox, job: ClaimedJob, failure: TransformationFailed) -> float:

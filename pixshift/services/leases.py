@@ -10,16 +10,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, func, insert, or_, select, update
 
 from pixshift.domain import lifecycle
 from pixshift.domain.failures import FailureReason
 from pixshift.domain.lifecycle import Reservation, Stage, Status
 from pixshift.errors import TransformationFailed
 from pixshift.extensions import db
-from pixshift.models import Attempt, Transformation, TransformationType, Upload, User
+from pixshift.models import Attempt, ModelCircuit, Transformation, TransformationType, Upload, User
 from pixshift.models.base import change, read_rows
-from pixshift.services import billing
+from pixshift.services import billing, circuits
 from pixshift.services.lifecycle import commit, move_to
 from pixshift.services.toolbox import Toolbox
 
@@ -41,17 +41,36 @@ class ClaimedJob:
     height: int
     prompt: str
     style: str
-    model: str | None
+    model: str
 
 
 def claim(toolbox: Toolbox) -> ClaimedJob | None:
-    """Take the fairest due row: the oldest of the person whose turn was longest ago. None when nothing is due."""
-    now, lease, attempt_id = toolbox.now(), uuid4(), uuid4()
-    row = db.session.execute(_fairest(now)).first()
-    if row is None:
-        db.session.rollback()
-        return None
-    attempt = row.attempts + 1
+    """Take the fairest due row: the oldest of the person whose turn was longest ago.
+
+    None when nothing is due, or all that is due waits for a model that is left alone. Claims of one model queue at its
+    circuit and look again when their turn comes: so each sees whom the one before it has served.
+    """
+    now, default = toolbox.now(), toolbox.settings.gemini.model
+    may_be_asked = or_(ModelCircuit.wait_until.is_(None), ModelCircuit.wait_until <= now)
+    while first := read_rows(_fairest(now, default).where(may_be_asked)):
+        model, is_known = first[0].model, first[0].is_known
+        if not is_known:
+            circuits.begin(model)
+        elif circuits.admit(toolbox, model, now):
+            mine = _fairest(now, default).where(_asked(default) == model)
+            row = db.session.execute(mine.with_for_update(of=Transformation, skip_locked=True)).first()
+            if row is not None:
+                return _take(toolbox, row, now)
+            break
+        else:
+            db.session.commit()  # until when its model waits is written down: the next look passes it by
+    db.session.rollback()
+    return None
+
+
+def _take(toolbox: Toolbox, row: Row[Any], now: datetime) -> ClaimedJob | None:
+    """Write the claim of a row that was found; None when somebody else was quicker."""
+    lease, attempt_id, attempt = uuid4(), uuid4(), row.attempts + 1
     taken = move_to(
         row.id,
         Status.PROCESSING,
@@ -66,7 +85,8 @@ def claim(toolbox: Toolbox) -> ClaimedJob | None:
         return None
     change(update(User).where(User.id == row.user_id).values(last_claimed_at=now))
     tries = select(func.count() + 1).where(Attempt.transformation_id == row.id).scalar_subquery()
-    change(insert(Attempt).values(id=attempt_id, transformation_id=row.id, number=tries, started_at=now))
+    values = {"id": attempt_id, "transformation_id": row.id, "number": tries, "model": row.model, "started_at": now}
+    change(insert(Attempt).values(**values))
     commit(toolbox, row.id)
     return ClaimedJob(
         id=row.id,
@@ -83,7 +103,11 @@ def claim(toolbox: Toolbox) -> ClaimedJob | None:
     )
 
 
-def _fairest(now: datetime) -> Any:
+def _asked(default_model: str) -> ColumnElement[str]:
+    return func.coalesce(TransformationType.model, default_model)
+
+
+def _fairest(now: datetime, default_model: str) -> Select[*tuple[Any, ...]]:
     return (
         select(
             Transformation.id,
@@ -94,15 +118,16 @@ def _fairest(now: datetime) -> Any:
             Upload.height,
             TransformationType.prompt_template,
             TransformationType.slug,
-            TransformationType.model,
+            _asked(default_model).label("model"),
+            ModelCircuit.model.is_not(None).label("is_known"),
         )
         .join(User, User.id == Transformation.user_id)
         .join(TransformationType, TransformationType.id == Transformation.transformation_type_id)
         .join(Upload, Upload.id == Transformation.upload_id)
+        .outerjoin(ModelCircuit, ModelCircuit.model == _asked(default_model))
         .where(Transformation.status == Status.PENDING, Transformation.due_at <= now)
         .order_by(User.last_claimed_at.asc().nulls_first(), Transformation.created_at, Transformation.id)
         .limit(1)
-        .with_for_update(of=Transformation, skip_locked=True)
     )
 
 
@@ -187,6 +212,28 @@ def waiting(toolbox: Toolbox) -> int:
         Transformation.status == Status.PENDING, Transformation.due_at <= toolbox.now()
     )
     return len(read_rows(due.limit(1000)))
+
+
+def nudge_waiting(toolbox: Toolbox) -> None:
+    """As many nudges as there are waiting rows without one."""
+    queue = toolbox.gateways.queue
+    for _ in range(waiting(toolbox) - queue.pending()):
+        queue.nudge()
+
+
+def end_photoless(toolbox: Toolbox) -> int:
+    """Jobs that waited so long that their photo is gone: FAILED and given back. Answers how many."""
+    gone = (
+        select(Transformation.id)
+        .join(Upload, Upload.id == Transformation.upload_id)
+        .where(Transformation.status == Status.PENDING, Upload.deleted_at.is_not(None))
+    )
+    ended = 0
+    for (job_id,) in read_rows(gone.limit(1000)):
+        waits = Transformation.status == Status.PENDING
+        ended += end_badly(job_id, FailureReason.PHOTO_GONE, toolbox.now(), waits)
+        commit(toolbox, job_id)
+    return ended
 
 
 def requeue(toolbox: Toolbox, transformation_id: UUID) -> bool:

@@ -1,5 +1,6 @@
 """How a job stands, for whoever asks every two seconds: from the mirror while it runs, else from its row."""
 
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -14,21 +15,24 @@ from pixshift.errors import NotFound
 from pixshift.extensions import db
 from pixshift.models import Transformation, TransformationType, Upload
 from pixshift.models.base import read_rows
-from pixshift.services import transformation_types
+from pixshift.services import circuits, transformation_types
 from pixshift.services.sessions import Caller
 from pixshift.services.toolbox import Toolbox
 
 USUAL_LIFE = timedelta(seconds=30)
+PAUSED_LIFE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """A job and what its watcher wants to know: jobs that come first, and this type's usual seconds."""
+    """A job and what its watcher wants to know: jobs that come first, this type's usual seconds, and whether its model
+    fails so that it waits."""
 
     job: JobFacts
     ahead: int
     typical_seconds: float
     now: datetime
+    is_paused: bool = False
 
 
 def look(toolbox: Toolbox, caller: Caller, transformation_id: UUID, *, admins_too: bool = False) -> JobFacts:
@@ -50,7 +54,21 @@ def watch(toolbox: Toolbox, caller: Caller, transformation_id: UUID) -> Watch:
     if job.status in FINAL:
         return Watch(job, 0, 0.0, now)
     ahead = _ahead(job.id, now) if job.status is Status.PENDING else 0
-    return Watch(job, ahead, usual_seconds(job.type.id, now), now)
+    return Watch(job, ahead, usual_seconds(job.type.id, now), now, is_paused(toolbox, job))
+
+
+def is_paused(toolbox: Toolbox, job: JobFacts | Transformation) -> bool:
+    """Whether a job waits because its model fails."""
+    return job.status is Status.PENDING and has_paused(toolbox, job.transformation_type_id)
+
+
+def has_paused(toolbox: Toolbox, type_id: UUID) -> bool:
+    """Whether jobs of this style wait for their model; looked up at most once a second, because every watcher asks."""
+    until, styles = _paused.get(db.engine, (0.0, frozenset()))
+    if time.monotonic() >= until:
+        styles = circuits.paused_styles(toolbox)
+        _paused[db.engine] = time.monotonic() + PAUSED_LIFE_SECONDS, styles
+    return type_id in styles
 
 
 def _read(toolbox: Toolbox, transformation_id: UUID) -> JobFacts | None:
@@ -85,6 +103,8 @@ def _ahead(transformation_id: UUID, now: datetime) -> int:
 
 # By database (tests and commands may use several in one process) and type: until when it holds, and seconds.
 _usual: WeakKeyDictionary[Engine, dict[UUID, tuple[datetime, float]]] = WeakKeyDictionary()
+# Likewise the styles whose model fails; until when it holds is in ticks.
+_paused: WeakKeyDictionary[Engine, tuple[float, frozenset[UUID]]] = WeakKeyDictionary()
 _OWN, _KIND = len(JobFacts._fields) - 2, len(StyleFacts._fields)
 _ROW = (
     select(

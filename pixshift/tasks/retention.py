@@ -6,26 +6,21 @@ import threading
 from flask import Flask
 
 from pixshift.domain.lifecycle import SWEEP_SECONDS
-from pixshift.services import leases, retention
-from pixshift.services.toolbox import Toolbox
+from pixshift.services import leases, orphans, retention
 
 log = logging.getLogger(__name__)
+FIRST_LOOK_SECONDS = 30.0
+LOOK_SECONDS = 3600.0
 
 
 def sweep_once(app: Flask) -> None:
     """One round. Two sweepers at once do no harm: each of their writes is conditional."""
-    for step in (leases.take_back_lost, _nudge_for_waiting, retention.sweep):
+    for step in (leases.take_back_lost, leases.end_photoless, leases.nudge_waiting, retention.sweep):
         with app.app_context():
             try:
                 step(app.extensions["toolbox"])
             except Exception:  # whatever it was: the other steps, and the next round, must not be lost with it
                 log.exception("sweep failed, the next one tries again")
-
-
-def _nudge_for_waiting(toolbox: Toolbox) -> None:
-    queue = toolbox.gateways.queue
-    for _ in range(leases.waiting(toolbox) - queue.pending()):
-        queue.nudge()
 
 
 def sweep_forever(app: Flask, stop: threading.Event) -> None:
@@ -34,3 +29,19 @@ def sweep_forever(app: Flask, stop: threading.Event) -> None:
         sweep_once(app)
         if stop.wait(SWEEP_SECONDS):
             return
+
+
+def look_forever(app: Flask, stop: threading.Event) -> None:
+    """Remove what no row knows, soon after the start and then every hour, until ``stop`` is set.
+
+    Not in the sweeper's thread: a store with very many objects takes longer to list than a sweep may be late.
+    """
+    pause = FIRST_LOOK_SECONDS
+    while not stop.wait(pause):
+        with app.app_context():
+            try:
+                orphans.remove_unknown(app.extensions["toolbox"])
+                pause = LOOK_SECONDS
+            except Exception:  # the store or the database is away, or worse: the next look must not be lost with it
+                log.exception("the look for unknown objects failed, it is tried again")
+                pause = FIRST_LOOK_SECONDS

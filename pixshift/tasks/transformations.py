@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import UUID
@@ -10,7 +11,8 @@ from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from pixshift.domain.lifecycle import HEARTBEAT_SECONDS
-from pixshift.services import jobs, leases
+from pixshift.gateways.ports import JobQueue
+from pixshift.services import circuits, jobs, leases
 from pixshift.services.toolbox import Toolbox
 
 log = logging.getLogger(__name__)
@@ -38,7 +40,34 @@ class JobsInHand:
             return list(self._leases)
 
 
+class Alarm:
+    """Wakes this process when a model may be asked again: the nudges that came too early are gone by then."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._rings_at: float | None = None  # in ticks; None: no model is left alone
+
+    def set(self, queue: JobQueue, seconds: float) -> None:
+        """One nudge in so many seconds, however many find a closed door."""
+        now = time.monotonic()
+        with self._lock:
+            if self._rings_at is not None and now < self._rings_at <= now + seconds:
+                return
+            self._rings_at = now + seconds
+        queue.nudge(seconds)
+
+    def pass_on(self, queue: JobQueue) -> None:
+        """Whoever was woken and found a job wakes the next one, until nobody finds any."""
+        if self._rings_at is not None:
+            queue.nudge()
+
+    def clear(self) -> None:
+        with self._lock:
+            self._rings_at = None
+
+
 in_hand = JobsInHand()
+alarm = Alarm()
 
 
 def make_next(app: Flask) -> None:
@@ -46,9 +75,20 @@ def make_next(app: Flask) -> None:
     with app.app_context():
         toolbox: Toolbox = app.extensions["toolbox"]
         job = leases.claim(toolbox)
-        if job is not None:
-            with in_hand.holding(job.lease):
-                jobs.make(toolbox, job)
+        if job is None:
+            _wait_for_models(toolbox)
+            return
+        alarm.pass_on(toolbox.gateways.queue)
+        with in_hand.holding(job.lease):
+            jobs.make(toolbox, job)
+
+
+def _wait_for_models(toolbox: Toolbox) -> None:
+    seconds = circuits.pause_seconds(toolbox)
+    if seconds is None:
+        alarm.clear()
+    else:
+        alarm.set(toolbox.gateways.queue, seconds)
 
 
 def beat(app: Flask, stop: threading.Event) -> None:

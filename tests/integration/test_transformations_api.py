@@ -20,7 +20,7 @@ from tests.factories import Person
 JOBS = "/api/v1/transformations"
 KEYS = {
     "id", "status", "transformationTypeId", "originalImageUrl", "transformedImageUrl", "errorCode", "errorMessage",
-    "thumbnailUrl", "createdAt", "updatedAt", "downloadedAt", "expiresAt",
+    "thumbnailUrl", "createdAt", "updatedAt", "downloadedAt", "expiresAt", "notice",
 }  # fmt: skip
 
 

@@ -40,7 +40,8 @@ def create() -> Response:
         image_id=asked.image_id,
         image_url=asked.image_url,
     )
-    return answer(CreatedOut(transformation=TransformationOut.of(job, api_link)), 201)
+    is_paused = watching.is_paused(toolbox(), job)
+    return answer(CreatedOut(transformation=TransformationOut.of(job, api_link, is_paused=is_paused)), 201)
 
 
 @blueprint.get("")
@@ -57,7 +58,8 @@ def show(transformation_id: UUID) -> Response:
     """One's own job; an admin reads anybody's, without its pictures."""
     job = watching.look(toolbox(), caller(), transformation_id, admins_too=True)
     link = api_link if job.user_id == user_id() else None
-    return answer(OneOut(transformation=TransformationOut.of(job, link)))
+    is_paused = watching.is_paused(toolbox(), job)
+    return answer(OneOut(transformation=TransformationOut.of(job, link, is_paused=is_paused)))
 
 
 @blueprint.put("/<uuid:transformation_id>")

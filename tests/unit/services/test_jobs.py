@@ -60,7 +60,7 @@ def test_the_model_gets_the_photo_and_the_words_of_the_style(world: World) -> No
     world.make_next()
     (request,) = world.editor.requests
     assert (request.photo, request.prompt, request.style) == (jobs.PHOTO, "Make it pop-art.", "pop-art")
-    assert (request.width, request.height, request.model) == (640, 480, None)
+    assert (request.width, request.height, request.model) == (640, 480, world.toolbox.settings.gemini.model)
 
 
 @pytest.mark.parametrize("reason", FINAL_REASONS)

@@ -1,0 +1,62 @@
+"""One clock for all machines: the database's."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from pixshift.models.base import read_rows, utcnow
+
+log = logging.getLogger(__name__)
+RENEW_SECONDS = 60.0
+RETRY_SECONDS = 5.0
+
+
+class DatabaseClock:
+    """The time of the database in UTC, asked for once a minute and counted on in between.
+
+    Leases and due times are written by one machine and judged by others, so they must not hang on whose clock is wrong.
+    While the database is away, what is known is counted on; before it ever answered, this machine's own time is taken.
+    """
+
+    def __init__(self, read: Callable[[], datetime] | None = None, ticks: Callable[[], float] = time.monotonic) -> None:
+        self._read, self._ticks = read or _database_time, ticks
+        self._known: tuple[datetime, float] | None = None  # a moment, and the ticks at that moment
+        self._renew_at = 0.0
+        self._renewing = threading.Lock()
+
+    def __call__(self) -> datetime:
+        if self._ticks() >= self._renew_at and self._renewing.acquire(blocking=False):  # the others count on
+            try:
+                self._renew()
+            finally:
+                self._renewing.release()
+        known = self._known
+        if known is None:
+            return utcnow()
+        moment, at = known
+        return moment + timedelta(seconds=self._ticks() - at)
+
+    def _renew(self) -> None:
+        asked = self._ticks()
+        try:
+            moment = self._read()
+        except SQLAlchemyError as error:
+            log.warning("database clock away", extra={"error": type(error).__name__})
+            self._renew_at = self._ticks() + RETRY_SECONDS
+            return
+        answered = self._ticks()
+        self._known = moment, (asked + answered) / 2
+        self._renew_at = answered + RENEW_SECONDS
+
+
+def _database_time() -> datetime:
+    moment: datetime = read_rows(_NOW)[0][0]
+    return moment
+
+
+_NOW = select(func.clock_timestamp())

@@ -1,0 +1,76 @@
+"""One clock for all machines: what it makes of the database's time, and of a database that is away."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from pixshift.models.base import utcnow
+from pixshift.models.clock import RENEW_SECONDS, RETRY_SECONDS, DatabaseClock
+
+NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+class Machine:
+    """Its ticks, and a database that answers ``time`` after ``trip`` seconds, or not at all."""
+
+    def __init__(self) -> None:
+        self.ticks, self.trip, self.asked = 1000.0, 0.0, 0
+        self.time: datetime | None = NOON
+
+    def read(self) -> datetime:
+        self.asked += 1
+        self.ticks += self.trip
+        if self.time is None:
+            raise OperationalError("SELECT clock_timestamp()", None, Exception("away"))
+        return self.time
+
+    def clock(self) -> DatabaseClock:
+        return DatabaseClock(self.read, lambda: self.ticks)
+
+
+@pytest.fixture
+def machine() -> Machine:
+    return Machine()
+
+
+def test_it_tells_the_databases_time_whatever_this_machine_believes(machine: Machine) -> None:
+    clock = machine.clock()
+    assert clock() == NOON
+    machine.ticks += 30
+    assert clock() == NOON + timedelta(seconds=30)
+    assert machine.asked == 1
+
+
+def test_it_asks_again_after_a_minute_and_believes_the_new_answer(machine: Machine) -> None:
+    clock = machine.clock()
+    clock()
+    machine.ticks += RENEW_SECONDS
+    machine.time = NOON + timedelta(minutes=10)
+    assert clock() == NOON + timedelta(minutes=10)
+    assert machine.asked == 2
+
+
+def test_half_of_the_trip_is_taken_off(machine: Machine) -> None:
+    machine.trip = 2.0
+    clock = machine.clock()
+    assert clock() == NOON + timedelta(seconds=1)
+
+
+def test_while_the_database_is_away_it_counts_on_and_asks_seldom(machine: Machine) -> None:
+    clock = machine.clock()
+    clock()
+    machine.time = None
+    machine.ticks += RENEW_SECONDS
+    assert clock() == NOON + timedelta(seconds=RENEW_SECONDS)
+    machine.ticks += RETRY_SECONDS / 2
+    clock()
+    assert machine.asked == 2
+    machine.ticks += RETRY_SECONDS
+    clock()
+    assert machine.asked == 3
+
+
+def test_before_the_database_ever_answered_it_is_this_machines_time(machine: Machine) -> None:
+    machine.time = None
+    assert abs(machine.clock()() - utcnow()) < timedelta(seconds=5)
