@@ -8,22 +8,25 @@ import logging
 import random
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from pixshift.domain import images, lifecycle, retention
 from pixshift.domain.failures import FailureReason
 from pixshift.domain.lifecycle import Stage, Status
 from pixshift.errors import InvalidInput, NotFound, PixShiftError, TransformationFailed
+from pixshift.extensions import db
 from pixshift.gateways.ports import EditedImage, EditRequest, Usage, VerifiedImage
 from pixshift.models import Attempt, Transformation
 from pixshift.models.base import change
 from pixshift.services import billing, circuits, leases
 from pixshift.services.leases import ClaimedJob
 from pixshift.services.lifecycle import commit, move_to
+from pixshift.services.patience import outlast
 from pixshift.services.toolbox import Toolbox
 
 log = logging.getLogger(__name__)
@@ -40,15 +43,15 @@ def make(toolbox: Toolbox, job: ClaimedJob) -> None:
         picture = _edit(toolbox, job)
         verified = _verify(toolbox, job, picture)
         key = images.result_key(job.user_id, job.id, job.attempt_id, verified.media_type)
-        if not _is_checking(toolbox, job, key, picture.usage):
+        if not outlast(toolbox, partial(_is_checking, toolbox, job, key, picture.usage)):
             return
-        toolbox.gateways.storage.put(key, picture.data, verified.media_type)
+        outlast(toolbox, partial(toolbox.gateways.storage.put, key, picture.data, verified.media_type))
     except SQLAlchemyError:
-        raise  # nothing can be written now: the lease runs out and the sweeper takes the job back
+        raise  # nothing can be written for long: the lease runs out and the sweeper takes the job back
     except Exception as error:
-        _fail(toolbox, job, _as_failure(error, picture))
+        outlast(toolbox, partial(_fail, toolbox, job, _as_failure(error, picture)))
         return
-    if not _complete(toolbox, job, key, picture, verified):
+    if not outlast(toolbox, partial(_complete, toolbox, job, key, picture, verified)):
         with suppress(PixShiftError):  # the attempt remembers its object: a later sweep removes it
             toolbox.gateways.storage.delete(key)
 
@@ -66,7 +69,7 @@ def _as_failure(error: Exception, picture: EditedImage | None) -> Transformation
 
 def _edit(toolbox: Toolbox, job: ClaimedJob) -> EditedImage:
     try:
-        photo = toolbox.gateways.storage.get(job.photo_key)
+        photo = outlast(toolbox, partial(toolbox.gateways.storage.get, job.photo_key))
     except NotFound:
         raise TransformationFailed(reason=FailureReason.PHOTO_GONE) from None
     return toolbox.gateways.editor.edit(
@@ -124,9 +127,12 @@ def _complete(toolbox: Toolbox, job: ClaimedJob, key: str, picture: EditedImage,
         lease_token=None,
         lease_expires_at=None,
     )
-    _end_attempt(job.attempt_id, Status.COMPLETED.value if done else LEASE_LOST, picture.usage, now)
     if done:
         billing.settle(job.id)
+    else:  # lost to somebody else, or done before: by this very call, if the answer to its commit was lost
+        names_it = Transformation.transformed_image_url == key
+        done = db.session.scalar(select(Transformation.id).where(Transformation.id == job.id, names_it)) is not None
+    _end_attempt(job.attempt_id, Status.COMPLETED.value if done else LEASE_LOST, picture.usage, now)
     commit(toolbox, job.id)
     _model_answered(toolbox, job)
     log.info("job done" if done else "job finished too late", extra={"job": str(job.id), "attempt": job.attempt})

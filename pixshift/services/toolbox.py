@@ -14,6 +14,7 @@ class Toolbox:
     settings: Settings
     gateways: Gateways
     now: Callable[[], datetime] = utcnow
+    patience_seconds: float = 60.0  # how long a worker with a picture in hand waits for a part that is away
 
     @property
     def secret(self) -> bytes:
