@@ -7,6 +7,7 @@ LEASE = timedelta(seconds=60)
 HEARTBEAT_SECONDS = 15.0
 SWEEP_SECONDS = 15.0
 MAX_ATTEMPTS = 3
+LONGEST_WAIT_SECONDS = 300.0  # nobody is kept waiting longer for another attempt, whatever the vendor asks for
 
 
 class Status(StrEnum):

@@ -8,6 +8,7 @@ import logging
 import math
 import threading
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pixshift.domain.failures import FailureReason
@@ -22,12 +23,10 @@ if TYPE_CHECKING:
     from google import genai
     from google.genai import types
 
-logger = logging.getLogger(__name__)
-
 # What every image model offers; the very long strips are not among them.
 _RATIOS = ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9")
 _DEFAULT_SIZE = "1K"  # what every model makes unasked; some know no other and refuse the word
-_LARGEST_ANSWER = 64 * 1024 * 1024  # bytes on the wire; a 4K picture is about 30 MB in base64
+_LARGEST_ANSWER = 64 * 1024 * 1024  # bytes; a 4K picture is about 30 MB in base64
 _CHECK_SECONDS = 10.0
 
 
@@ -56,6 +55,10 @@ class GeminiImageEditor:
         else:
             return gemini_answers.read(body)
         raise failure  # out here it is not chained to the SDK's error, which holds the request and the answer
+
+    def warm(self) -> None:
+        """Import the SDK, so that no job's first call comes seconds after its claim."""
+        self._client()
 
     def check(self) -> str:
         """Whether the key works and the configured model is on offer; raises ExternalServiceError."""
@@ -142,7 +145,11 @@ def _sdk_client(settings: Gemini, key: str, http: "httpx2.AsyncClient") -> "gena
 
 
 def _http_client() -> "httpx2.AsyncClient":
-    """An HTTP client without redirects (the key would travel), without a cap on connections, with a cap on answers."""
+    """An HTTP client without redirects (the key would travel), without a cap on connections, with a cap on answers.
+
+    The cap counts bytes on the wire, so an answer must come as it is: a few compressed MB may inflate to gigabytes.
+    What is no 200 raises HTTPStatusError here: the SDK would stumble over a body that is not shaped as it expects.
+    """
     import httpx2
 
     for name in ("httpx2", "google_genai"):
@@ -163,12 +170,23 @@ def _http_client() -> "httpx2.AsyncClient":
         async def aclose(self) -> None:
             await self._inner.aclose()
 
-    async def cap(response: httpx2.Response) -> None:
+    async def accept(response: httpx2.Response) -> None:
         if isinstance(response.stream, httpx2.AsyncByteStream):
             response.stream = CappedStream(response.stream)
+        encoding = response.headers.pop("content-encoding", "identity")
+        if response.status_code != httpx2.codes.OK:
+            with suppress(httpx2.HTTPError):  # the status says enough
+                await response.aread()
+            raise httpx2.HTTPStatusError("no 200", request=response.request, response=response)
+        if encoding.lower() != "identity":
+            raise httpx2.DecodingError("The answer is compressed, which was not asked for.")
 
-    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=32, keepalive_expiry=30)
-    return httpx2.AsyncClient(limits=limits, follow_redirects=False, event_hooks={"response": [cap]})
+    return httpx2.AsyncClient(
+        headers={"Accept-Encoding": "identity"},
+        limits=httpx2.Limits(max_connections=None, max_keepalive_connections=32, keepalive_expiry=30),
+        follow_redirects=False,
+        event_hooks={"response": [accept]},
+    )
 
 
 async def _model_names(client: "genai.Client") -> set[str]:
@@ -177,15 +195,13 @@ async def _model_names(client: "genai.Client") -> set[str]:
 
 
 def _failure(error: Exception) -> TransformationFailed:
-    """Any exception of the call as ours; the log line is for the operator and holds no part of photo or prompt."""
+    """Any exception of the call as ours."""
     import httpx2
-    from google.genai.errors import APIError
 
-    wait, hint = None, ""
+    wait, hint = None, type(error).__name__
     match error:
-        case APIError():
-            reason = gemini_answers.reason_of_status(error.code)
-            wait, hint = gemini_answers.seconds_asked_for(error), f"HTTP {error.code} {error.status}"
+        case httpx2.HTTPStatusError():
+            reason, wait, hint = gemini_answers.refusal(error.response)
         case TimeoutError() | httpx2.TimeoutException():
             reason = FailureReason.TIMEOUT
         case httpx2.DecodingError():
@@ -196,10 +212,7 @@ def _failure(error: Exception) -> TransformationFailed:
             reason = FailureReason.WORKER_LOST
         case _:
             reason = FailureReason.UNKNOWN
-    needs_operator = reason in (FailureReason.MODEL_GONE, FailureReason.VENDOR_REFUSED, FailureReason.UNKNOWN)
-    level = logging.ERROR if needs_operator else logging.WARNING
-    logger.log(level, "gemini call failed: %s %s %s", reason, type(error).__name__, hint)
-    return gemini_answers.failed(reason, retry_after=wait)
+    return gemini_answers.failed(reason, hint, retry_after=wait)
 
 
 def _unusable(failure: TransformationFailed) -> ExternalServiceError:

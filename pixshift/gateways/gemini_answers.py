@@ -5,19 +5,26 @@ new tomorrow is just a word without a row in the table.
 """
 
 import base64
+import json
+import logging
+import math
+import re
 import time
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
+from pixshift.domain import image_formats
 from pixshift.domain.failures import FailureReason as Reason
 from pixshift.errors import TransformationFailed
 from pixshift.gateways.ports import EditedImage, Usage
 
 if TYPE_CHECKING:
-    from google.genai.errors import APIError
+    import httpx2
+
+logger = logging.getLogger(__name__)
 
 # The call was not answered with 200. Other 5xx: VENDOR_DOWN, all the rest, redirects too: VENDOR_REFUSED.
 STATUSES = {404: Reason.MODEL_GONE, 408: Reason.TIMEOUT, 429: Reason.RATE_LIMITED, 504: Reason.TIMEOUT}
@@ -49,6 +56,9 @@ FINISHES = {
 # With these a picture counts (it is verified later); without one, text means TEXT_ONLY and nothing means NO_IMAGE.
 _USABLE = {None, "STOP", "MAX_TOKENS", "FINISH_REASON_UNSPECIFIED"}
 _LONGEST_WAIT_SECONDS = 3600.0
+_LARGEST_COUNT = 2**31 - 1  # what fits beside the attempt; nobody was ever billed more for a picture
+_LONGEST_NAME = 80
+_FOR_OPERATORS = (Reason.MODEL_GONE, Reason.VENDOR_REFUSED, Reason.UNKNOWN)
 
 
 class _Wire(BaseModel):
@@ -56,8 +66,18 @@ class _Wire(BaseModel):
 
 
 class _Blob(_Wire):
-    mime_type: str = ""
-    data: str = ""  # base64, decoded for the one picture we keep
+    mime_type: str | None = None
+    data: str | None = None  # base64, decoded for the one picture we keep
+
+    @property
+    def is_picture(self) -> bool:
+        """By its label; without that by its content, for a picture that is paid for is not thrown away."""
+        if not self.data:
+            return False
+        if (self.mime_type or "").lower().startswith("image/"):
+            return True
+        head = _decoded(self.data[: image_formats.HEAD_BYTES])
+        return head is not None and image_formats.sniff(head) in image_formats.SUPPORTED
 
 
 class _Part(_Wire):
@@ -79,12 +99,18 @@ class _Feedback(_Wire):
     block_reason: str | None = None
 
 
-class _Answer(_Wire):
+class _Bill(_Wire):
+    """What is said of the call itself. No picture is lost over it, so it may be anything."""
+
+    usage_metadata: Any = None
+    model_version: Any = None
+    response_id: Any = None
+
+
+class _Answer(_Bill):
     candidates: list[_Candidate] | None = None
     prompt_feedback: _Feedback | None = None
-    usage_metadata: dict[str, Any] | None = None
-    model_version: str | None = None
-    response_id: str | None = None
+    error: Any = None
 
     @property
     def parts(self) -> list[_Part]:
@@ -95,7 +121,16 @@ class _Answer(_Wire):
     @property
     def picture(self) -> _Blob | None:
         blobs = [part.inline_data for part in self.parts if part.inline_data]
-        return next((blob for blob in reversed(blobs) if blob.data and blob.mime_type.startswith("image/")), None)
+        return next((blob for blob in reversed(blobs) if blob.is_picture), None)
+
+    @property
+    def word(self) -> str:
+        """The vendor's own word for what happened."""
+        blocked = self.prompt_feedback and self.prompt_feedback.block_reason
+        return blocked or (self.candidates and self.candidates[0].finish_reason) or ""
+
+
+_Shape = TypeVar("_Shape", bound=_Wire)
 
 
 def read(body: str) -> EditedImage:
@@ -103,21 +138,24 @@ def read(body: str) -> EditedImage:
 
     Raises TransformationFailed, with the usage as far as it is known, when there is none.
     """
-    answer = _parsed(body)
+    answer = _parsed(body, _Answer)
     if answer is None:
-        raise failed(Reason.BAD_ANSWER)
-    usage, blob, reason = _usage(answer), answer.picture, _reason(answer)
+        raise failed(Reason.BAD_ANSWER, usage=_usage(_parsed(body, _Bill)))
+    usage, blob = _usage(answer), answer.picture
+    if answer.error and not answer.candidates:
+        raise _error_in(answer, usage)
+    reason = _reason(answer)
     if reason is not None or blob is None:
-        raise failed(reason or Reason.NO_IMAGE, usage=usage)
-    data = _decoded(blob.data)
+        raise failed(reason or Reason.NO_IMAGE, _plain(answer.word), usage=usage)
+    data = _decoded(blob.data or "")
     if data is None:
         raise failed(Reason.BAD_ANSWER, usage=usage)
-    return EditedImage(data=data, media_type=blob.mime_type, usage=usage)
+    return EditedImage(data=data, media_type=blob.mime_type or "", usage=usage)
 
 
-def _parsed(body: str) -> _Answer | None:
+def _parsed(body: str, shape: type[_Shape]) -> _Shape | None:
     try:
-        return _Answer.model_validate_json(body)
+        return shape.model_validate_json(body)
     except ValidationError:  # it holds the whole answer: it ends here, no error of ours is chained to it
         return None
 
@@ -130,10 +168,31 @@ def _decoded(text: str) -> bytes | None:
         return None
 
 
-def failed(reason: Reason, *, usage: Usage | None = None, retry_after: float | None = None) -> TransformationFailed:
+def failed(
+    reason: Reason, hint: str = "", *, usage: Usage | None = None, retry_after: float | None = None
+) -> TransformationFailed:
+    """The failure, and a line about it for the operator; ``hint`` holds no part of photo, prompt or answer."""
+    logger.log(
+        logging.ERROR if reason in _FOR_OPERATORS else logging.WARNING, "gemini made no picture: %s %s", reason, hint
+    )
     return TransformationFailed(
         reason.sentence, reason=reason, retryable=reason.retryable, retry_after=retry_after, usage=usage or Usage()
     )
+
+
+def _plain(word: Any) -> str:
+    """A word of the vendor's that may be logged, new ones too: one constant and nothing else."""
+    return word if isinstance(word, str) and re.fullmatch(r"[A-Z0-9_]{1,60}", word) else ""
+
+
+def _error_in(answer: _Answer, usage: Usage) -> TransformationFailed:
+    """An error that came with status 200."""
+    error: dict[str, Any] = answer.error if isinstance(answer.error, dict) else {}
+    status: Any = error.get("code")
+    is_status = isinstance(status, int) and 400 <= status < 600
+    reason = reason_of_status(status) if is_status else Reason.BAD_ANSWER
+    hint = f"an error in a 200 {_plain(error.get('status'))}"
+    return failed(reason, hint, usage=usage, retry_after=_wait(_retry_info({"error": error})))
 
 
 def _reason(answer: _Answer) -> Reason | None:
@@ -149,28 +208,50 @@ def _reason(answer: _Answer) -> Reason | None:
     return Reason.TEXT_ONLY if said_something else Reason.NO_IMAGE
 
 
-def _usage(answer: _Answer) -> Usage:
-    counts = {name: value for name, value in (answer.usage_metadata or {}).items() if isinstance(value, int)}
-    made = [counts[name] for name in ("candidatesTokenCount", "thoughtsTokenCount") if name in counts]
+def _usage(answer: _Bill | None) -> Usage:
+    if answer is None:
+        return Usage()
+    said = answer.usage_metadata if isinstance(answer.usage_metadata, dict) else {}
+    made = [said[name] for name in ("candidatesTokenCount", "thoughtsTokenCount") if _count(said.get(name)) is not None]
     return Usage(
-        prompt_tokens=counts.get("promptTokenCount"),
-        output_tokens=sum(made) if made else None,  # thinking is billed as output
-        total_tokens=counts.get("totalTokenCount"),
-        model_version=answer.model_version,
-        response_id=answer.response_id,
+        prompt_tokens=_count(said.get("promptTokenCount")),
+        output_tokens=_count(sum(made)) if made else None,  # thinking is billed as output
+        total_tokens=_count(said.get("totalTokenCount")),
+        model_version=_name(answer.model_version),
+        response_id=_name(answer.response_id),
     )
+
+
+def _count(value: Any) -> int | None:
+    is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST_COUNT
+    return value if is_count else None
+
+
+def _name(value: Any) -> str | None:
+    return value[:_LONGEST_NAME] if isinstance(value, str) and value.isprintable() else None
 
 
 def reason_of_status(status: int) -> Reason:
     return STATUSES.get(status, Reason.VENDOR_DOWN if status >= 500 else Reason.VENDOR_REFUSED)
 
 
-def seconds_asked_for(error: "APIError") -> float | None:
-    """How long the vendor asks us to wait: RetryInfo in the body, else the Retry-After header; at most an hour."""
-    seconds = _retry_info(error.details)
-    if seconds is None:
-        seconds = _retry_after(getattr(error.response, "headers", {}).get("retry-after", ""))
-    return None if seconds is None else min(max(seconds, 0.0), _LONGEST_WAIT_SECONDS)
+def refusal(response: "httpx2.Response") -> tuple[Reason, float | None, str]:
+    """What an answer other than 200 means: the reason, the seconds to wait if it says so, a hint for the operator."""
+    try:
+        body = json.loads(response.content)
+    except (ValueError, RecursionError, RuntimeError):  # RuntimeError: it could not be read to its end
+        body = None
+    wait = _wait(_retry_info(body))
+    if wait is None:
+        wait = _wait(_retry_after(response.headers.get("retry-after", "")))
+    error = body.get("error") if isinstance(body, dict) else None
+    word = _plain(error.get("status")) if isinstance(error, dict) else ""
+    return reason_of_status(response.status_code), wait, f"HTTP {response.status_code} {word}"
+
+
+def _wait(seconds: float | None) -> float | None:
+    """How long the vendor asks us to wait, at most an hour; None for what is no number."""
+    return None if seconds is None or math.isnan(seconds) else min(max(seconds, 0.0), _LONGEST_WAIT_SECONDS)
 
 
 def _retry_info(body: Any) -> float | None:
@@ -190,5 +271,5 @@ def _retry_after(header: str) -> float | None:
         pass
     try:
         return parsedate_to_datetime(header).timestamp() - time.time()
-    except ValueError:
+    except (ValueError, OverflowError):
         return None

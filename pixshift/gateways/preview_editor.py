@@ -37,6 +37,9 @@ class PreviewEditor:
         with self._turns:
             return _edited(request)
 
+    def warm(self) -> None:
+        """Always ready."""
+
     def check(self) -> str:
         return "preview editor: simple filters on this computer, no AI model"
 

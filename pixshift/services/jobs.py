@@ -143,7 +143,8 @@ def _fail(toolbox: Toolbox, job: ClaimedJob, failure: TransformationFailed) -> N
     """Try again later when that can help, else end the job and give back what it took."""
     now, reason, retry = toolbox.now(), FailureReason(failure.reason), toolbox.settings.gemini.retry
     _end_attempt(job.attempt_id, reason.value, failure.usage, now)
-    again = failure.retryable and reason.allows_another(job.attempt, retry.max_attempts)
+    is_soon = (failure.retry_after or 0.0) <= lifecycle.LONGEST_WAIT_SECONDS
+    again = failure.retryable and is_soon and reason.allows_another(job.attempt, retry.max_attempts)
     delay = _delay(toolbox, job, failure) if again else 0.0
     if again:
         ended = move_to(

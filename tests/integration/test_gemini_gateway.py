@@ -1,9 +1,13 @@
 """GeminiImageEditor against a Gemini at the wire: each way an answer can look, and what it costs."""
 
+import dataclasses
+import socket
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -11,86 +15,15 @@ from pixshift.domain.failures import FailureReason as Reason
 from pixshift.errors import TransformationFailed
 from pixshift.gateways import gemini
 from pixshift.gateways.gemini import GeminiImageEditor, nearest_ratio
-from pixshift.gateways.ports import EditRequest, Usage
+from pixshift.gateways.ports import EditRequest
 from pixshift.settings_sections import Gemini
+from tests.gemini_outcomes import ENDLESS, FAILURES, PICTURES
 from tests.servers import wait_until
-from tests.stand_ins.gemini import BLOCKS, BROKEN_PICTURE, HUGE_BYTES, RETRY_SECONDS, GeminiStandIn, picture
+from tests.stand_ins.gemini import GeminiStandIn
+from tests.stand_ins.gemini_moods import MOODS, bomb, picture
 
 PHOTO = picture("3:2", 600, "JPEG")
 REQUEST = EditRequest(photo=PHOTO, prompt="Give this person a crown.", style="crown", width=600, height=400)
-SPENT = Usage(1130, 1150, 2280, "gemini-nano-banana-2.1", "r-1")
-NOTHING = Usage()
-
-BLOCKED = (
-    "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "ESCALATION", "IMAGE_SAFETY",
-    "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "MODEL_ARMOR",
-)  # fmt: skip
-WITHOUT_PICTURE = (
-    "NO_IMAGE", "IMAGE_OTHER", "OTHER", "CONTINUATION", "MAX_TOKENS", "MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL",
-    "TOO_MANY_TOOL_CALLS", "MISSING_THOUGHT_SIGNATURE", "FINISH_REASON_UNSPECIFIED", "BRAND_NEW_FINISH",
-)  # fmt: skip
-
-# mood: the reason, what was spent, the seconds that the vendor asks for
-FAILURES: dict[str, tuple[Reason, Usage, float | None]] = {
-    "cut": (Reason.VENDOR_DOWN, NOTHING, None),
-    "cut_body": (Reason.VENDOR_DOWN, NOTHING, None),
-    "400": (Reason.VENDOR_REFUSED, NOTHING, None),
-    "401": (Reason.VENDOR_REFUSED, NOTHING, None),
-    "403": (Reason.VENDOR_REFUSED, NOTHING, None),
-    "404": (Reason.MODEL_GONE, NOTHING, None),
-    "413": (Reason.VENDOR_REFUSED, NOTHING, None),
-    "redirect": (Reason.VENDOR_REFUSED, NOTHING, None),
-    "429": (Reason.RATE_LIMITED, NOTHING, RETRY_SECONDS),
-    "429_header": (Reason.RATE_LIMITED, NOTHING, 7.0),
-    "429_date": (Reason.RATE_LIMITED, NOTHING, 3600.0),
-    "429_bare": (Reason.RATE_LIMITED, NOTHING, None),
-    "429_odd": (Reason.RATE_LIMITED, NOTHING, None),
-    "500": (Reason.VENDOR_DOWN, NOTHING, None),
-    "503": (Reason.VENDOR_DOWN, NOTHING, 4.0),
-    "504": (Reason.TIMEOUT, NOTHING, None),
-    "html": (Reason.VENDOR_DOWN, NOTHING, None),
-    "html_ok": (Reason.BAD_ANSWER, NOTHING, None),
-    "broken_json": (Reason.BAD_ANSWER, NOTHING, None),
-    "broken_gzip": (Reason.BAD_ANSWER, NOTHING, None),
-    "deep_json": (Reason.BAD_ANSWER, NOTHING, None),
-    "odd_shape": (Reason.BAD_ANSWER, NOTHING, None),
-    "empty_body": (Reason.BAD_ANSWER, NOTHING, None),
-    "bad_base64": (Reason.BAD_ANSWER, SPENT, None),
-    "empty": (Reason.NO_IMAGE, Usage(1130, 1150, 2280), None),
-    "nothing": (Reason.NO_IMAGE, NOTHING, None),
-    "no_parts": (Reason.NO_IMAGE, SPENT, None),
-    "blank_text": (Reason.NO_IMAGE, SPENT, None),
-    "thought_only": (Reason.NO_IMAGE, SPENT, None),
-    "empty_picture": (Reason.NO_IMAGE, SPENT, None),
-    "wrong_type": (Reason.NO_IMAGE, SPENT, None),
-    "continuation": (Reason.NO_IMAGE, SPENT, None),
-    "text_only": (Reason.TEXT_ONLY, SPENT, None),
-    "finish:MALFORMED_RESPONSE": (Reason.BAD_ANSWER, SPENT, None),
-    "finish:LANGUAGE": (Reason.VENDOR_REFUSED, SPENT, None),
-    "finish:PUP_LIMITED_DISABLED": (Reason.VENDOR_REFUSED, SPENT, None),
-    "finish:SAFETY:with_picture": (Reason.PICTURE_BLOCKED, SPENT, None),
-    "finish:BRAND_NEW_FINISH:with_picture": (Reason.NO_IMAGE, SPENT, None),
-    **{f"block:{word}": (Reason.PROMPT_BLOCKED, Usage(1130, 1150, 2280, SPENT.model_version), None) for word in BLOCKS},
-    **{f"finish:{word}": (Reason.PICTURE_BLOCKED, SPENT, None) for word in BLOCKED},
-    **{f"finish:{word}": (Reason.NO_IMAGE, SPENT, None) for word in WITHOUT_PICTURE},
-}
-
-PICTURES: dict[str, tuple[bytes, str, Usage]] = {
-    "ok": (picture("3:2", 2048), "image/png", SPENT),
-    "no_finish": (picture(), "image/png", SPENT),
-    "finish:MAX_TOKENS:with_picture": (picture(), "image/png", SPENT),
-    "finish:STOP:with_picture": (picture(), "image/png", SPENT),
-    "text_first": (picture(), "image/png", SPENT),
-    "thought": (picture(), "image/png", SPENT),
-    "thought_last": (picture(), "image/png", SPENT),
-    "several": (picture(), "image/png", SPENT),
-    "urlsafe_base64": (picture(), "image/png", SPENT),
-    "corrupt": (BROKEN_PICTURE, "image/png", SPENT),
-    "odd_type": (picture("1:1", 64, "GIF"), "image/gif", SPENT),
-    "huge": (b"\x89PNG" + bytes(HUGE_BYTES), "image/png", SPENT),
-    "no_usage": (picture(), "image/png", NOTHING),
-    "odd_usage": (picture(), "image/png", Usage(model_version=SPENT.model_version, response_id="r-1")),
-}
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +70,10 @@ def failure_of(editor: GeminiImageEditor, request: EditRequest = REQUEST) -> Tra
     return caught.value
 
 
+def test_each_mood_has_its_outcome() -> None:
+    assert {*FAILURES, *PICTURES, *ENDLESS} >= {*MOODS} - {"slow"}
+
+
 @pytest.mark.parametrize("mood", PICTURES)
 def test_the_models_bytes_come_out_untouched(stand_in: GeminiStandIn, editor: GeminiImageEditor, mood: str) -> None:
     stand_in.push(mood)
@@ -169,7 +106,7 @@ def test_each_failure_leaves_the_editor_in_working_order(stand_in: GeminiStandIn
         assert editor.edit(REQUEST).data == picture("3:2", 2048)
 
 
-@pytest.mark.parametrize("mood", ["drip", "hang"])
+@pytest.mark.parametrize("mood", ENDLESS)
 def test_the_deadline_holds_however_the_answer_dawdles(
     stand_in: GeminiStandIn, open_editor: Callable[[Gemini], GeminiImageEditor], mood: str
 ) -> None:
@@ -191,6 +128,51 @@ def test_a_connection_that_cannot_be_made_is_the_vendors_absence(
     failure = failure_of(open_editor(stand_in.settings(endpoint="http://127.0.0.1:9")))
 
     assert (failure.reason, failure.retryable) == (Reason.VENDOR_DOWN, True)
+
+
+def test_the_deadline_holds_while_a_connection_is_not_taken(
+    stand_in: GeminiStandIn, open_editor: Callable[[Gemini], GeminiImageEditor]
+) -> None:
+    editor = open_editor(stand_in.settings(timeout=700))
+    failure_of(editor, dataclasses.replace(REQUEST, model="../no-such"))  # the import of the SDK is not part of a call
+    with full_port() as port:
+        slow = open_editor(stand_in.settings(timeout=700, endpoint=f"http://127.0.0.1:{port}"))
+        began = time.monotonic()
+
+        failure = failure_of(slow)
+
+        assert 0.7 <= time.monotonic() - began < 1.5
+    assert (failure.reason, failure.retryable) == (Reason.TIMEOUT, True)
+
+
+@contextmanager
+def full_port() -> Iterator[int]:
+    """A port that listens and takes nobody in: its queue is full."""
+    with socket.socket() as server, ExitStack() as waiting:
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        for _ in range(4):
+            one = waiting.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(server.getsockname())
+        yield server.getsockname()[1]
+
+
+def test_an_answer_that_inflates_to_gigabytes_takes_little_memory(
+    stand_in: GeminiStandIn, editor: GeminiImageEditor
+) -> None:
+    stand_in.push("ok", "gzip_bomb")
+    editor.edit(REQUEST)
+    bomb()
+    tracemalloc.start()
+    try:
+        failure = failure_of(editor)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert failure.reason == Reason.BAD_ANSWER
+    assert peak < 100 * 1024 * 1024
 
 
 def test_an_answer_without_end_is_given_up(

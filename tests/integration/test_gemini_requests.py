@@ -70,6 +70,7 @@ def test_the_request_carries_photo_prompt_and_picture_settings(
     assert request.path == "/v1beta/models/gemini-nano-banana-2.1:generateContent"
     assert request.headers["x-goog-api-key"] == KEY
     assert request.headers["x-server-timeout"] == "20"
+    assert request.headers["accept-encoding"] == "identity"  # what comes compressed has no known size
 
 
 def test_a_type_may_bring_its_own_model(stand_in: GeminiStandIn, editor: GeminiImageEditor) -> None:
@@ -148,8 +149,22 @@ def test_what_an_operator_must_mend_is_logged_as_an_error(
 
     failure_of(editor)
 
-    records = [record for record in caplog.records if record.name == "pixshift.gateways.gemini"]
+    records = [record for record in caplog.records if record.name.startswith("pixshift.gateways.gemini")]
     assert [(record.levelno, mood in record.getMessage()) for record in records] == [(level, True)]
+
+
+@pytest.mark.parametrize(
+    ("word", "logged"),
+    [("BRAND_NEW_FINISH", "NO_IMAGE BRAND_NEW_FINISH"), ("Give this person a crown", "NO_IMAGE"), ("A\nB", "NO_IMAGE")],
+)
+def test_a_word_of_the_vendors_is_logged_when_it_is_one(
+    stand_in: GeminiStandIn, editor: GeminiImageEditor, caplog: pytest.LogCaptureFixture, word: str, logged: str
+) -> None:
+    stand_in.push(f"finish:{word}")
+
+    failure_of(editor)
+
+    assert [record.getMessage().strip() for record in caplog.records] == [f"gemini made no picture: {logged}"]
 
 
 def test_a_fault_of_our_own_is_unknown_and_not_tried_again(
@@ -207,7 +222,7 @@ from pixshift.gateways import console_sms, gemini, otp_store, redis_client, sess
 from pixshift.settings_sections import Gemini, Retry
 retry = Retry(max_attempts=3, backoff_multiplier=2, initial_delay=1000)
 gemini.GeminiImageEditor(Gemini(api_key="k", endpoint="http://127.0.0.1:9", api_version="v1", model="m", timeout=1000,
-                                image_size="1K", retry=retry))
+                                image_size="1K", calls_per_minute=1, retry=retry))
 print([name for name in ("google.genai", "twilio", "boto3") if name in sys.modules])
 """
     env = {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -4,7 +4,9 @@ import json
 import socket
 import struct
 import threading
+import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -25,15 +27,28 @@ class Recorded:
         return json.loads(self.body)
 
 
+@dataclass(frozen=True)
+class Call:
+    """That there was a call: kept of every one, however many. ``at`` is of ``time.monotonic``."""
+
+    at: float
+    path: str
+    mood: str
+
+
 class StandIn:
-    """A vendor at the wire. ``mood`` is how it answers; moods that are pushed come first, one for each request."""
+    """A vendor at the wire. ``mood`` is how it answers.
+
+    Moods that are pushed come first, one for each request; then ``choose`` is asked, with the path.
+    """
 
     keep = 500  # requests remembered
 
     def __init__(self, mood: str = "ok", port: int = 0) -> None:
         self.mood = mood
         self.requests: deque[Recorded] = deque(maxlen=self.keep)
-        self.calls = 0
+        self.timeline: list[Call] = []
+        self.choose: Callable[[str], str] | None = None
         self.in_flight = 0
         self.most_in_flight = 0
         self.stopping = threading.Event()
@@ -42,6 +57,10 @@ class StandIn:
         self._server = _Server(("127.0.0.1", port), self._handler())
         self.port: int = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
+
+    @property
+    def calls(self) -> int:
+        return len(self.timeline)
 
     def answer(self, exchange: "Exchange", mood: str) -> None:
         """Answer one request; each vendor writes this."""
@@ -59,7 +78,8 @@ class StandIn:
         with self._lock:
             self._moods.clear()
             self.requests.clear()
-            self.mood, self.calls, self.most_in_flight = mood, 0, 0
+            self.timeline.clear()
+            self.mood, self.choose, self.most_in_flight = mood, None, 0
 
     def start(self) -> Self:
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
@@ -82,10 +102,10 @@ class StandIn:
             self.answer(exchange, self.mood)
             return
         with self._lock:
-            mood = self._moods.popleft() if self._moods else self.mood
+            mood = self._next_mood(exchange.path)
             headers = {name.lower(): value for name, value in exchange.headers.items()}
             self.requests.append(Recorded(exchange.command, exchange.path, headers, exchange.body, mood))
-            self.calls += 1
+            self.timeline.append(Call(time.monotonic(), exchange.path, mood))
             self.in_flight += 1
             self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
@@ -93,6 +113,11 @@ class StandIn:
         finally:
             with self._lock:
                 self.in_flight -= 1
+
+    def _next_mood(self, path: str) -> str:
+        if self._moods:
+            return self._moods.popleft()
+        return self.choose(path) if self.choose else self.mood
 
     def _handler(self) -> type["Exchange"]:
         return type("BoundExchange", (Exchange,), {"stand_in": self})
@@ -128,21 +153,28 @@ class Exchange(BaseHTTPRequestHandler):
     def reply_json(self, status: int, value: Any, **headers: str) -> None:
         self.reply(status, json.dumps(value).encode(), "application/json; charset=UTF-8", **headers)
 
-    def head(self, status: int, length: int, media_type: str = "application/json", **headers: str) -> None:
+    def head(self, status: int, length: int | None, media_type: str = "application/json", **headers: str) -> None:
+        """Without a ``length`` the body comes in chunks."""
         self.send_response(status)
         self.send_header("Content-Type", media_type)
-        self.send_header("Content-Length", str(length))
+        if length is None:
+            self.send_header("Transfer-Encoding", "chunked")
+        else:
+            self.send_header("Content-Length", str(length))
         for name, value in headers.items():
             self.send_header(name.replace("_", "-"), value)
         self.end_headers()
 
     def drip(self, content: bytes, seconds: float = 1.0) -> None:
-        """The head at once, then one byte every ``seconds``."""
-        self.head(200, len(content))
+        """One byte every ``seconds``, of a body whose head was sent or of an answer from its first byte."""
         for start in range(len(content)):
             if self.stand_in.stopping.wait(seconds):
                 return
             self.wfile.write(content[start : start + 1])
+
+    def chunk(self, content: bytes) -> None:
+        """One chunk of a body whose head says ``Transfer-Encoding: chunked``."""
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(content), content))
 
     def hang(self, seconds: float | None = None) -> None:
         self.stand_in.stopping.wait(seconds)

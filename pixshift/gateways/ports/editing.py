@@ -48,6 +48,10 @@ class ImageEditor(Protocol):
         """
         ...
 
+    def warm(self) -> None:
+        """Get ready for the first picture, which may take seconds; asks nobody."""
+        ...
+
     def check(self) -> str:
         """One line for ``flask doctor``; raises PixShiftError when the vendor cannot be used."""
         ...

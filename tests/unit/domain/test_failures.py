@@ -7,12 +7,16 @@ from pixshift.domain.failures import FailureReason
 
 EVERY = list(FailureReason)
 JARGON = re.compile(r"\b(API|HTTP|JSON|server|vendor|timeout|worker|error|retry|null)\b", re.IGNORECASE)
-ONCE_MORE = {FailureReason.NO_IMAGE, FailureReason.TEXT_ONLY, FailureReason.RESULT_BROKEN}
+ONCE_MORE = {
+    FailureReason.NO_IMAGE,
+    FailureReason.TEXT_ONLY,
+    FailureReason.BAD_ANSWER,
+    FailureReason.RESULT_BROKEN,
+}
 THREE_TIMES = {
     FailureReason.RATE_LIMITED,
     FailureReason.VENDOR_DOWN,
     FailureReason.TIMEOUT,
-    FailureReason.BAD_ANSWER,
     FailureReason.STORAGE_DOWN,
     FailureReason.DECODER_DOWN,
     FailureReason.WORKER_LOST,
