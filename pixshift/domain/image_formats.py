@@ -6,10 +6,14 @@ SUPPORTED = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 HEAD_BYTES = 1024
 
 _AS_JPG = "Please save it as a JPG, PNG or WebP picture and choose that."
-_IPHONE = "On an iPhone: Settings › Camera › Formats › Most Compatible, or share the photo as JPG."
+_EXPORT = (
+    "Please export it as JPG. On an iPhone: in Photos, Share › Options › Most Compatible, and save it to Files; "
+    "Settings › Camera › Formats › Most Compatible does it for new photos. "
+    "On a Mac: Preview, File › Export. On Windows: Photos, Save as. Elsewhere: open it and save it as JPG."
+)
 _TEXTS = {
-    "HEIC": f"is a HEIC picture, which cannot be read here. {_IPHONE}",
-    "AVIF": f"is an AVIF picture, which cannot be read here. Please export it as JPG. {_IPHONE}",
+    "HEIC": f"is a HEIC picture, which cannot be read here. {_EXPORT}",
+    "AVIF": f"is an AVIF picture, which cannot be read here. {_AS_JPG}",
     "GIF": f"is a GIF. {_AS_JPG}",
     "TIFF": f"is a TIFF or a camera's raw file. {_AS_JPG}",
     "BMP": f"is a BMP picture. {_AS_JPG}",
@@ -73,6 +77,8 @@ def require_supported(data: bytes, name: str) -> str:
 def _brand(head: bytes) -> str:
     """ISO media files say in their first box which family they are of; an AVIF may call itself ``mif1`` first."""
     size = min(int.from_bytes(head[:4], "big"), len(head))
+    if head[8:11] == b"crx":  # what Canon's cameras write
+        return "TIFF"
     brands = {head[8:12]} | {head[start : start + 4] for start in range(16, size, 4)}
     if brands & _AVIF_BRANDS:
         return "AVIF"

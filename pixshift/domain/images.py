@@ -57,6 +57,14 @@ def damaged(name: str) -> InvalidInput:
     return _refusal(f"{name} is damaged and cannot be read. Please open it, save it again as JPG and choose that.")
 
 
+def unreadable(name: str) -> InvalidInput:
+    """What to say of a file whose decoder ended without a word: most likely the file's fault, but nobody knows."""
+    return _refusal(
+        f"{name} could not be read. Please try once more; if that does not help, open it, save it again as JPG and "
+        "choose that."
+    )
+
+
 def incomplete(name: str) -> InvalidInput:
     """What to say of a file that ends too early."""
     return _refusal(f"{name} is incomplete: its end is missing. Please copy or download it again.")

@@ -12,7 +12,10 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ from pixshift.gateways import image_work
 
 _log = logging.getLogger(__name__)
 _START_SECONDS = 20.0
+_SHARE_OF_WAITING = 0.6  # of a job's time; whoever stood in line so long still has half of it for the work
 _ENVIRONMENT = {
     "VIPS_CONCURRENCY": "2",  # decoding and shrinking overlap: half the time for the same work
     "VIPS_DISC_THRESHOLD": "8g",  # never spill pixels to a file: the memory limit is the limit
@@ -78,13 +82,13 @@ class Helper:
         self._end = weakref.finalize(self, _end, ours, self._process)
         return ours
 
-    def run(self, job: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
+    def run(self, job: dict[str, Any], data: bytes, seconds: float) -> tuple[dict[str, Any], bytes]:
         """The helper's answer; raises HelperDied or HelperTooSlow, after which the next run starts a new process.
 
         Raises InternalError when it does not even start: that is nobody's photo's fault.
         """
         channel = self._ready()
-        channel.settimeout(self._seconds)
+        channel.settimeout(seconds)
         try:
             image_work.send(channel, job, data)
             return image_work.receive(channel)
@@ -140,22 +144,41 @@ class HelperPool:
             self._idle.put(helper)
 
     def run(self, job: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
-        """Do a job somebody waits for; raises PoolFull when the queue is full or no helper comes free in time."""
+        """Do a job somebody waits for, who has an answer in ``seconds`` and a half, line and work together.
+
+        Raises PoolFull when the queue is full, no helper comes free in time, or the line has eaten up the job's time:
+        that is no fault of the job.
+        """
         if not self._places.acquire(blocking=False):
             raise PoolFull
+        ends = time.monotonic() + self._seconds + 0.5
         try:
-            return self.run_patiently(job, data, self._seconds)
+            with self._helper(_SHARE_OF_WAITING * self._seconds) as helper:
+                return self._in_time(helper, job, data, ends - time.monotonic())
         finally:
             self._places.release()
 
+    def _in_time(self, helper: Helper, job: dict[str, Any], data: bytes, left: float) -> tuple[dict[str, Any], bytes]:
+        try:
+            return helper.run(job, data, min(left, self._seconds))
+        except HelperTooSlow:
+            if left < self._seconds:
+                raise PoolFull from None
+            raise
+
     def run_patiently(self, job: dict[str, Any], data: bytes, wait_seconds: float) -> tuple[dict[str, Any], bytes]:
         """Do a job of the background: it takes no place in the queue and waits longer. Raises PoolFull after that."""
+        with self._helper(wait_seconds) as helper:
+            return helper.run(job, data, self._seconds)
+
+    @contextmanager
+    def _helper(self, wait_seconds: float) -> Iterator[Helper]:
         try:
             helper = self._idle.get(timeout=wait_seconds)
         except queue.Empty:
             raise PoolFull from None
         try:
-            return helper.run(job, data)
+            yield helper
         finally:
             self._idle.put(helper)
 

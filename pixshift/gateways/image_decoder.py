@@ -3,6 +3,8 @@
 In this process a stranger's bytes meet nothing but our own bounded readers; no image library is loaded here.
 """
 
+import contextlib
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from pixshift.gateways.helper_pool import HelperDied, HelperPool, HelperTooSlow,
 from pixshift.gateways.ports import ImageFacts, NormalisedImage, VerifiedImage
 
 _VERIFY_WAIT_SECONDS = 60.0
+_M_MMAP_THRESHOLD = -3  # of malloc.h
 
 
 class PooledImageDecoder:
@@ -21,6 +24,7 @@ class PooledImageDecoder:
     def __init__(
         self, workers: int = 2, waiting: int = 8, seconds: float = 4.0, memory_bytes: int = 1024 * 1024 * 1024
     ) -> None:
+        _give_memory_back()
         self._seconds = seconds
         script = Path(image_work.__file__)
         self._pool = HelperPool(script, workers=workers, waiting=waiting, seconds=seconds, memory_bytes=memory_bytes)
@@ -47,8 +51,10 @@ class PooledImageDecoder:
         except PoolFull:
             message = "Many photos are being read right now. Please send yours again in a moment."
             raise RateLimitExceeded(message, retryable=True, retry_after=2) from None
-        except (HelperDied, HelperTooSlow) as error:
-            raise self._refusal(error, name) from None
+        except HelperDied:
+            raise images.unreadable(name) from None
+        except HelperTooSlow:
+            raise images.too_slow(name, self._seconds) from None
         _require_sound(answer, name)
         return NormalisedImage(payload, answer["width"], answer["height"], facts)
 
@@ -64,10 +70,10 @@ class PooledImageDecoder:
         job = {"do": "verify", **_announced(facts), "thumbnail": images.THUMBNAIL}
         try:
             answer, thumbnail = self._pool.run_patiently(job, data, _VERIFY_WAIT_SECONDS)
-        except PoolFull:  # our own shortage says nothing about the picture
+        except (PoolFull, HelperTooSlow):  # our own shortage: its sides are bounded, so it says nothing of the picture
             raise RateLimitExceeded("Too many pictures are being checked right now.", retryable=True) from None
-        except (HelperDied, HelperTooSlow) as error:
-            raise self._refusal(error, name) from None
+        except HelperDied:
+            raise images.unreadable(name) from None
         _require_sound(answer, name)
         return VerifiedImage(image_formats.SUPPORTED[kind], answer["width"], answer["height"], thumbnail)
 
@@ -75,8 +81,18 @@ class PooledImageDecoder:
         """End the helpers."""
         self._pool.close()
 
-    def _refusal(self, error: Exception, name: str) -> InvalidInput:
-        return images.damaged(name) if isinstance(error, HelperDied) else images.too_slow(name, self._seconds)
+
+def _give_memory_back() -> None:
+    """Let the bytes of photos and pictures return to the system when they are done with, in whatever process this is.
+
+    Left alone, glibc learns from the first megabytes that it frees to keep as many in every thread's own arena: 172 MiB
+    in a web process, and in a worker 992 MiB after 60 model calls at once, instead of 23 and 80.
+    """
+    if sys.platform == "linux":
+        import ctypes
+
+        with contextlib.suppress(AttributeError):  # other C libraries have no such habit
+            ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 256 * 1024)
 
 
 def _announced(facts: ImageFacts) -> dict[str, Any]:

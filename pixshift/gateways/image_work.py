@@ -9,21 +9,26 @@ import contextlib
 import io
 import json
 import os
+import re
 import resource
 import select
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 _QUALITY = 90
 _HEADER_BYTES = 4096
 _LOADERS = {"JPEG": "jpegload_buffer", "PNG": "pngload_buffer", "WEBP": "webpload_buffer"}
 _CLASSES = ("VipsForeignLoadJpeg", "VipsForeignLoadPng", "VipsForeignLoadWebp")
-# What libjpeg says when coded pixels are missing or wrong. "Extraneous bytes", which some cameras leave, lose nothing.
-_LOST_PIXELS = ("remature end", "bad Huffman code", "instead of RST")
+_MAX_NOTE = 4 * 1024 * 1024  # of one text or profile of a PNG: what the walk in front of us lets pass
+# What libjpeg says when coded pixels are missing or wrong. "Extraneous bytes", which some cameras leave, lose nothing
+# unless a restart was looked for: those are the pixels it did not find.
+_LOST_PIXELS = re.compile(r"remature end|bad Huffman code|instead of RST|extraneous bytes before marker 0xd[0-7]")
+_LOST_AT_END = "extraneous bytes before marker 0xd9"  # a file of one scan is read so far only when pixels are missing
+_MARKER = re.compile(rb"\xff([\x02-\xcf\xd9-\xfe])")  # with a length; the others say nothing in a header
 
 _Answer = tuple[dict[str, Any], bytes]
 
@@ -71,45 +76,69 @@ def normalise(job: dict[str, Any], data: bytes) -> _Answer:
     side = job["side"]
     shrink = _shrink_on_load(job["format"], max(job["width"], job["height"]), side)
 
-    def encode(fail_on: str) -> _Answer:
-        image = _load(job, data, fail_on=fail_on, **shrink).thumbnail_image(side, height=side, size="down")
+    def encode(source: bytes, fail_on: str) -> _Answer:
+        image = _load(job, source, fail_on=fail_on, **shrink).thumbnail_image(side, height=side, size="down")
         image = _to_srgb(image)
         if image.hasalpha():
             image = image.flatten(background=[255, 255, 255])
         payload = image.jpegsave_buffer(Q=_QUALITY, keep="none", subsample_mode="on")
         return {"width": image.width, "height": image.height}, payload
 
-    return _strictly(encode, job["format"])
+    return _strictly(encode, job["format"], data)
 
 
 def verify(job: dict[str, Any], data: bytes) -> _Answer:
     """Decode every pixel; all that is kept is a thumbnail, WebP, cut to the ``thumbnail`` sides."""
     width, height = job["thumbnail"]
 
-    def decode(fail_on: str) -> _Answer:
-        image = _load(job, data, fail_on=fail_on)
+    def decode(source: bytes, fail_on: str) -> _Answer:
+        image = _load(job, source, fail_on=fail_on)
         image.avg()
         shrink = _shrink_on_load(job["format"], min(image.width, image.height), 2 * width)
-        small = _load(job, data, fail_on="none", **shrink)
+        small = _load(job, source, fail_on="none", **shrink)
         small = _to_srgb(small.thumbnail_image(width, height=height, crop="centre"))
         payload = small.webpsave_buffer(Q=70, keep="none")
         return {"width": image.width, "height": image.height}, payload
 
-    return _strictly(decode, job["format"])
+    return _strictly(decode, job["format"], data)
 
 
-def _strictly(work: Callable[[str], _Answer], kind: str) -> _Answer:
-    """Refuse a JPEG whose pixels are lost, though its decoder would paint them grey; other warnings are harmless."""
+def _strictly(work: Callable[[bytes, str], _Answer], kind: str, data: bytes) -> _Answer:
+    """Refuse a JPEG whose pixels are lost, though its decoder would paint them grey; other warnings are harmless.
+
+    libjpeg tells its first warning only. So what it stumbled over in the header is taken out before it looks again.
+    """
     import pyvips
 
     if kind != "JPEG":
-        return work("error")
-    try:
-        return work("warning")
-    except pyvips.Error as error:
-        if any(words in str(error) for words in _LOST_PIXELS):
-            raise
-        return work("error")
+        return work(data, "error")
+    for source in _as_sent_and_tidied(data):
+        try:
+            return work(source, "warning")
+        except pyvips.Error as error:
+            if _has_lost_pixels(str(error), data):
+                raise
+    return work(data, "error")
+
+
+def _has_lost_pixels(warning: str, data: bytes) -> bool:
+    import pyvips
+
+    if _LOST_AT_END in warning:
+        return not pyvips.Image.jpegload_buffer(data).get("jpeg-multiscan")
+    return bool(_LOST_PIXELS.search(warning))
+
+
+def _as_sent_and_tidied(data: bytes) -> Iterator[bytes]:
+    """A JPEG; then, if bytes of no segment lie between those before its first scan, the same without them."""
+    yield data
+    kept, position = [data[:2]], 2
+    while (match := _MARKER.search(data, position)) and match[1] != b"\xda":
+        position = match.end() + int.from_bytes(data[match.end() : match.end() + 2], "big")
+        kept.append(data[match.start() : position])
+    tidied = b"".join([*kept, data[match.start() :] if match else b""])
+    if len(tidied) < len(data):
+        yield tidied
 
 
 def _load(job: dict[str, Any], data: bytes, fail_on: str, **options: Any) -> Any:
@@ -207,9 +236,10 @@ def _limit_job(seconds: float) -> None:
 
 def _prepare() -> None:
     import pyvips
-    from PIL import Image
+    from PIL import Image, PngImagePlugin
 
     Image.preinit()
+    PngImagePlugin.MAX_TEXT_CHUNK = _MAX_NOTE
     pyvips.cache_set_max(0)
     pyvips.operation_block_set("VipsForeignLoad", True)
     for name in _CLASSES:

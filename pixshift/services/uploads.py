@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import select
 
 from pixshift.domain import images, retention
-from pixshift.errors import InvalidInput, NotFound
+from pixshift.errors import InvalidInput, NotFound, PixShiftError
 from pixshift.extensions import db
 from pixshift.gateways.ports import StoredObject
 from pixshift.models import Upload
@@ -56,10 +56,18 @@ def create(toolbox: Toolbox, user_id: UUID, *, data: bytes, filename: str | None
         db.session.commit()
     except Exception:
         db.session.rollback()
-        toolbox.gateways.storage.delete(upload.storage_key)
+        _take_back(toolbox, images.upload_key(user_id, upload_id))
         raise
     log.info("photo kept", extra={"upload_id": str(upload_id), "source_bytes": len(data)})
     return upload
+
+
+def _take_back(toolbox: Toolbox, key: str) -> None:
+    """Remove an object that no row will know; what went wrong before is what the caller hears of."""
+    try:
+        toolbox.gateways.storage.delete(key)
+    except PixShiftError:
+        log.warning("an object without a row stays behind", extra={"storage_key": key}, exc_info=True)
 
 
 def expect(toolbox: Toolbox) -> None:

@@ -8,6 +8,7 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -371,7 +372,7 @@ def test_a_helper_that_is_killed_costs_one_request(
 
     with monkeypatch.context() as patched:
         patched.setattr(image_work, "send", send_and_kill)
-        with pytest.raises(InvalidInput, match=r"IMG_1\.jpg is damaged"):
+        with pytest.raises(InvalidInput, match=r"IMG_1\.jpg could not be read"):
             one_helper.normalise(encoded(photo(), "JPEG"), "IMG_1.jpg")
 
     assert one_helper.normalise(encoded(photo(), "JPEG")).width == 600
@@ -398,6 +399,17 @@ def test_a_picture_that_takes_too_long_is_refused() -> None:
     decoder.close()
 
 
+def test_a_result_that_takes_too_long_to_check_is_our_shortage_and_not_the_pictures_fault() -> None:
+    decoder = PooledImageDecoder(workers=1, seconds=0.2)
+    decoder.verify(encoded(photo(), "JPEG"))
+    os.kill(helper_pid(decoder), signal.SIGSTOP)
+
+    with pytest.raises(RateLimitExceeded):
+        decoder.verify(encoded(photo(), "JPEG"))
+
+    decoder.close()
+
+
 def test_a_full_queue_asks_to_come_back(one_helper: PooledImageDecoder) -> None:
     data = encoded(photo(), "JPEG")
     with ThreadPoolExecutor(6) as threads:
@@ -410,6 +422,26 @@ def test_a_full_queue_asks_to_come_back(one_helper: PooledImageDecoder) -> None:
     assert len(done) == 2
 
 
+def test_whoever_waited_long_is_asked_to_come_back_instead_of_being_called_too_slow() -> None:
+    decoder = PooledImageDecoder(workers=1, seconds=2)
+    data = encoded(photo(), "JPEG")
+    decoder.normalise(data)
+    helper = decoder._pool._idle.get()  # as if somebody else's photo were being read
+    begun = time.monotonic()
+    with ThreadPoolExecutor(1) as threads:
+        waits = threads.submit(decoder.normalise, data)
+        with pytest.raises(TimeoutError):
+            waits.exception(timeout=0.8)
+        os.kill(helper_pid(decoder), signal.SIGSTOP)
+        decoder._pool._idle.put(helper)
+        error = waits.exception(timeout=5)
+
+    assert isinstance(error, RateLimitExceeded)
+    assert 2 < time.monotonic() - begun < 3
+    assert decoder.normalise(data).width == 600
+    decoder.close()
+
+
 def test_a_picture_that_needs_too_much_memory_is_refused() -> None:
     usual = PooledImageDecoder(workers=1)
     usual.normalise(encoded(photo(), "JPEG"))
@@ -417,7 +449,7 @@ def test_a_picture_that_needs_too_much_memory_is_refused() -> None:
     usual.close()
     needed = int(status.partition("VmPeak:")[2].split()[0]) * 1024
     decoder = PooledImageDecoder(workers=1, seconds=30, memory_bytes=needed + 24 * 1024 * 1024)
-    hungry = encoded(photo().resize((5000, 5000)), "JPEG", progressive=True, quality=60)
+    hungry = encoded(photo().resize((5000, 5000)), "JPEG", progressive=True, quality=60, subsampling=0)
 
     with pytest.raises(InvalidInput, match="damaged"):
         decoder.normalise(hungry)
@@ -480,6 +512,31 @@ def test_a_start_of_the_web_process_loads_no_decoder() -> None:
     seen = subprocess.run([sys.executable, "-c", program], cwd=PHOTOS.parents[1], capture_output=True, check=True)
 
     assert seen.stdout.decode().strip() == "[]"
+
+
+def test_large_photos_leave_no_memory_behind_in_the_web_process() -> None:
+    program = (
+        "import sys, threading\n"
+        "from pixshift.gateways.image_decoder import PooledImageDecoder\n"
+        "def resident():\n"
+        "    lines = open('/proc/self/status').read().splitlines()\n"
+        "    return next(int(line.split()[1]) // 1024 for line in lines if line.startswith('VmRSS'))\n"
+        "PooledImageDecoder()\n"
+        "before, together = resident(), threading.Barrier(8)\n"
+        "def handle():\n"
+        "    for _ in range(4):\n"
+        "        photo = bytearray(b'x') * (10 * 1024 * 1024)\n"
+        "        together.wait()\n"
+        "        small = bytes(photo[:2_000])\n"
+        "        del photo\n"
+        "threads = [threading.Thread(target=handle) for _ in range(8)]\n"
+        "[thread.start() for thread in threads]\n"
+        "[thread.join() for thread in threads]\n"
+        "print(resident() - before)\n"
+    )
+    grown = subprocess.run([sys.executable, "-c", program], cwd=PHOTOS.parents[1], capture_output=True, check=True)
+
+    assert int(grown.stdout) < 24
 
 
 # --- results of the model -------------------------------------------------------------------------------------------

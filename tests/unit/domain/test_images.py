@@ -152,6 +152,21 @@ def test_every_other_kind_is_refused_with_a_way_out(kind: str) -> None:
     assert refused.value.details["actual"] == kind
 
 
-def test_a_phone_in_its_own_format_is_told_where_to_change_that() -> None:
-    with pytest.raises(InvalidFileType, match="Settings › Camera › Formats › Most Compatible"):
+def test_a_phone_in_its_own_format_is_told_how_to_export_a_jpg_there_and_elsewhere() -> None:
+    with pytest.raises(InvalidFileType) as refused:
         image_formats.require_supported(b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic", "IMG_1.HEIC")
+
+    for words in (
+        "IMG_1.HEIC is a HEIC picture",
+        "export it as JPG",
+        "On an iPhone",
+        "Settings › Camera › Formats › Most Compatible",
+        "On a Mac",
+        "On Windows",
+    ):
+        assert words in refused.value.message
+
+
+def test_a_canons_raw_file_is_no_video() -> None:
+    with pytest.raises(InvalidFileType, match="a camera's raw file"):
+        image_formats.require_supported(b"\x00\x00\x00\x18ftypcrx \x00\x00\x00\x01crx isom", "IMG_1.CR3")
