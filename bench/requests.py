@@ -38,6 +38,7 @@ def site(folder: Path, database_url: str, redis_url: str) -> Iterator[tuple[Flas
     """The application with one person's session and one job that is being made."""
     with jobs.application(database_url, folder, REDIS_URL=redis_url) as app:
         logging.getLogger().setLevel(logging.WARNING)
+        wsgi.unlimited(app)
         now = datetime.now(UTC)
         person = jobs.add_person(app)
         photo = jobs.add_photo(app, person, now)

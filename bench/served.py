@@ -83,7 +83,7 @@ def rows(folder: Path, postgres: servers.Postgres, redis_url: str) -> list[Row]:
         with (
             site(folder / "served", postgres.url(name), redis_url) as (_, token, job),
             granian("bench.wsgi:hello_app", {}) as (hello, hello_group),
-            granian("wsgi:app", env) as (ours, group),
+            granian("bench.served_app:app", env) as (ours, group),
         ):
             found.append(Row("web server at start, PSS of all its processes", mib(pss(group)), reach="≤ 90 MiB"))
             headers = {"Cookie": f"session={token}"}

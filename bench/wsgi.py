@@ -3,6 +3,7 @@
 import io
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from flask import Flask, Response
@@ -72,6 +73,13 @@ def hello() -> Flask:
 
         return Response(str(len(incoming.files["image"].read())))
 
+    return app
+
+
+def unlimited(app: Flask) -> Flask:
+    """Calls are counted as ever, but one person may stand for a thousand."""
+    rates = app.extensions["rates"]
+    rates |= {calls: replace(rate, per_minute=10**6, burst=10**6) for calls, rate in rates.items()}
     return app
 
 

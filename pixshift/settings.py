@@ -1,4 +1,4 @@
-"""How PixShift is set: four YAML files and the environment, read once into one frozen, typed object.
+"""How PixShift is set: five YAML files and the environment, read once into one frozen, typed object.
 
 ``load_settings`` is the only reader of the environment. It refuses with a ``ConfigurationError`` that lists every fault
 at once and never prints a secret's value.
@@ -22,6 +22,7 @@ from pixshift.settings_sections import (
     HttpUrl,
     PaymentGateway,
     PricingTier,
+    RateLimits,
     RedisUrl,
     Section,
     Sms,
@@ -30,7 +31,7 @@ from pixshift.settings_sections import (
 )
 
 ROOT = Path(__file__).resolve().parent.parent
-CONFIG_FILES = ("gemini-api.yaml", "payment-gateway.yaml", "pricing-tiers.yaml", "sms-otp.yaml")
+CONFIG_FILES = ("gemini-api.yaml", "payment-gateway.yaml", "pricing-tiers.yaml", "sms-otp.yaml", "rate-limits.yaml")
 _PLACEHOLDER = re.compile(r"\$\{(?P<name>[A-Z][A-Z0-9_]*)(?P<default>:-[^}]*)?\}")
 
 
@@ -53,6 +54,7 @@ class Settings(Section):
     free_tier: FreeTier
     pricing_tiers: tuple[PricingTier, ...]
     sms: Sms
+    rate_limits: RateLimits
     storage: Storage
 
     @property

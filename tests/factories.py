@@ -19,6 +19,7 @@ from pixshift.domain.lifecycle import Status
 from pixshift.domain.roles import UserRole
 from pixshift.extensions import db
 from pixshift.models import ModelCircuit, Transformation, TransformationType, Upload, User
+from pixshift.services import sessions
 from pixshift.tasks.transformations import make_next
 
 _numbers = itertools.count()
@@ -94,6 +95,7 @@ def person(app: Flask, number: str | None = None, role: UserRole = UserRole.GUES
         with app.app_context():
             db.session.execute(update(User).where(User.id == somebody.id).values(role=role))
             db.session.commit()
+            sessions.role_changed(app.extensions["toolbox"], somebody.id)
     return somebody
 
 

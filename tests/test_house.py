@@ -15,6 +15,7 @@ from jinja2 import nodes
 
 from pixshift import MIGRATIONS, create_app
 from pixshift.blueprints.access import RULES, Who, canonical
+from pixshift.blueprints.limits import Calls
 from pixshift.errors import PixShiftError
 from pixshift.settings import ROOT, load_settings
 
@@ -162,13 +163,25 @@ def test_every_route_has_a_rule_and_every_rule_a_route(app: Flask) -> None:
 
 
 def test_what_is_public_is_on_a_short_list() -> None:
-    assert {endpoint for endpoint, who in RULES.items() if who is Who.EVERYBODY} == PUBLIC
+    assert {endpoint for endpoint, rule in RULES.items() if rule.who is Who.EVERYBODY} == PUBLIC
+
+
+def test_every_route_is_counted_but_what_watches_and_what_pages_are_made_of() -> None:
+    uncounted = {endpoint for endpoint, rule in RULES.items() if rule.calls is Calls.NONE}
+    assert uncounted == {"operations.healthz", "operations.readyz", "assets.file"}
+
+
+def test_what_changes_something_is_not_counted_as_looking(app: Flask) -> None:
+    for rule in app.url_map.iter_rules():
+        changes = not {"GET", "HEAD", "OPTIONS"} >= (rule.methods or set())
+        looks = RULES[canonical(rule.endpoint)].calls in (Calls.READ, Calls.POLL, Calls.NONE)
+        assert changes is not looks, rule
 
 
 def test_every_admin_route_is_below_admin(app: Flask) -> None:
     for rule in app.url_map.iter_rules():
         parts = rule.rule.removeprefix("/api/v1").removeprefix("/api").split("/")
-        assert (RULES[canonical(rule.endpoint)] is Who.ADMIN) == (parts[1] == "admin"), rule
+        assert (RULES[canonical(rule.endpoint)].who is Who.ADMIN) == (parts[1] == "admin"), rule
 
 
 def test_no_route_changes_something_with_get(app: Flask) -> None:

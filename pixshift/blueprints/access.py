@@ -1,7 +1,7 @@
 """Who may call what: one table, checked before every request. A route that is not in it is refused."""
 
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from flask import Flask, Request, Response, current_app, g, request
@@ -10,17 +10,15 @@ from flask_login import UserMixin, current_user
 from flask_wtf.csrf import CSRFError
 from itsdangerous import URLSafeTimedSerializer
 
-from pixshift.blueprints import places
+from pixshift.blueprints import limits, places
 from pixshift.blueprints.helpers import toolbox
+from pixshift.blueprints.limits import Calls
 from pixshift.domain import images
 from pixshift.domain.roles import UserRole
 from pixshift.errors import AuthForbidden, AuthRequired, PixShiftError
 from pixshift.extensions import csrf, login_manager
 from pixshift.services import sessions
 from pixshift.services.sessions import Caller
-
-SMALL_BODY = 64 * 1024
-MULTIPART_OVERHEAD = 64 * 1024
 
 
 class Who(Enum):
@@ -29,51 +27,57 @@ class Who(Enum):
     ADMIN = "admin"
 
 
+class Rule(NamedTuple):
+    """Who may call a route, and what its calls are counted as."""
+
+    who: Who
+    calls: Calls
+
+
 # Endpoints as Flask names them; those of the API stand here once and hold under both of its prefixes.
-RULES: dict[str, Who] = {
-    "assets.file": Who.EVERYBODY,
-    "operations.healthz": Who.EVERYBODY,
-    "operations.readyz": Who.EVERYBODY,
-    "pages.home": Who.EVERYBODY,
-    "pages.privacy": Who.EVERYBODY,
-    "pages.dashboard": Who.SIGNED_IN,
-    "auth.login": Who.EVERYBODY,
-    "auth.send": Who.EVERYBODY,
-    "auth.code": Who.EVERYBODY,
-    "auth.verify": Who.EVERYBODY,
-    "auth.resend": Who.EVERYBODY,
-    "auth.logout": Who.SIGNED_IN,
-    "pictures.show": Who.SIGNED_IN,
-    "profile.show": Who.SIGNED_IN,
-    "transformations.new": Who.SIGNED_IN,
-    "transformations.upload": Who.SIGNED_IN,
-    "transformations.create": Who.SIGNED_IN,
-    "transformations.index": Who.SIGNED_IN,
-    "transformations.show": Who.SIGNED_IN,
-    "transformations.status": Who.SIGNED_IN,
-    "transformations.cancel": Who.SIGNED_IN,
-    "transformations.again": Who.SIGNED_IN,
-    "transformations.delete": Who.SIGNED_IN,
-    "transformations.download": Who.SIGNED_IN,
-    "api.auth.csrf": Who.EVERYBODY,
-    "api.auth.request_otp": Who.EVERYBODY,
-    "api.auth.verify_otp": Who.EVERYBODY,
-    "api.auth.logout": Who.SIGNED_IN,
-    "api.auth.session": Who.SIGNED_IN,
-    "api.billing.free_tier": Who.SIGNED_IN,
-    "api.profile.show": Who.SIGNED_IN,
-    "api.transformation_types.index": Who.SIGNED_IN,
-    "api.transformations.upload": Who.SIGNED_IN,
-    "api.transformations.create": Who.SIGNED_IN,
-    "api.transformations.index": Who.SIGNED_IN,
-    "api.transformations.show": Who.SIGNED_IN,
-    "api.transformations.update": Who.SIGNED_IN,
-    "api.transformations.download": Who.SIGNED_IN,
+RULES: dict[str, Rule] = {
+    "assets.file": Rule(Who.EVERYBODY, Calls.NONE),
+    "operations.healthz": Rule(Who.EVERYBODY, Calls.NONE),
+    "operations.readyz": Rule(Who.EVERYBODY, Calls.NONE),
+    "pages.home": Rule(Who.EVERYBODY, Calls.READ),
+    "pages.privacy": Rule(Who.EVERYBODY, Calls.READ),
+    "pages.dashboard": Rule(Who.SIGNED_IN, Calls.READ),
+    "auth.login": Rule(Who.EVERYBODY, Calls.READ),
+    "auth.send": Rule(Who.EVERYBODY, Calls.AUTH),
+    "auth.code": Rule(Who.EVERYBODY, Calls.READ),
+    "auth.verify": Rule(Who.EVERYBODY, Calls.AUTH),
+    "auth.resend": Rule(Who.EVERYBODY, Calls.AUTH),
+    "auth.logout": Rule(Who.SIGNED_IN, Calls.WRITE),
+    "pictures.show": Rule(Who.SIGNED_IN, Calls.READ),
+    "profile.show": Rule(Who.SIGNED_IN, Calls.READ),
+    "transformations.new": Rule(Who.SIGNED_IN, Calls.READ),
+    "transformations.upload": Rule(Who.SIGNED_IN, Calls.UPLOAD),
+    "transformations.create": Rule(Who.SIGNED_IN, Calls.CREATE),
+    "transformations.index": Rule(Who.SIGNED_IN, Calls.READ),
+    "transformations.show": Rule(Who.SIGNED_IN, Calls.READ),
+    "transformations.status": Rule(Who.SIGNED_IN, Calls.POLL),
+    "transformations.cancel": Rule(Who.SIGNED_IN, Calls.WRITE),
+    "transformations.again": Rule(Who.SIGNED_IN, Calls.CREATE),
+    "transformations.delete": Rule(Who.SIGNED_IN, Calls.WRITE),
+    "transformations.download": Rule(Who.SIGNED_IN, Calls.READ),
+    "api.auth.csrf": Rule(Who.EVERYBODY, Calls.READ),
+    "api.auth.request_otp": Rule(Who.EVERYBODY, Calls.AUTH),
+    "api.auth.verify_otp": Rule(Who.EVERYBODY, Calls.AUTH),
+    "api.auth.logout": Rule(Who.SIGNED_IN, Calls.WRITE),
+    "api.auth.session": Rule(Who.SIGNED_IN, Calls.READ),
+    "api.billing.free_tier": Rule(Who.SIGNED_IN, Calls.READ),
+    "api.profile.show": Rule(Who.SIGNED_IN, Calls.READ),
+    "api.transformation_types.index": Rule(Who.SIGNED_IN, Calls.READ),
+    "api.transformations.upload": Rule(Who.SIGNED_IN, Calls.UPLOAD),
+    "api.transformations.create": Rule(Who.SIGNED_IN, Calls.CREATE),
+    "api.transformations.index": Rule(Who.SIGNED_IN, Calls.READ),
+    "api.transformations.show": Rule(Who.SIGNED_IN, Calls.POLL),
+    "api.transformations.update": Rule(Who.SIGNED_IN, Calls.WRITE),
+    "api.transformations.download": Rule(Who.SIGNED_IN, Calls.READ),
 }
-UPLOADS = {"transformations.upload", "api.transformations.upload"}
+_NOWHERE = Rule(Who.EVERYBODY, Calls.READ)  # what no route answers
 _SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 _OWN_SITE = ("same-origin", "none")
-POLLS = {"transformations.status", "api.transformations.show"}
 
 
 class SignedIn(UserMixin):
@@ -105,6 +109,7 @@ def init_app(app: Flask) -> None:
     # We set no such cookie; Flask-Login would ask for nothing else once another program on this host left one.
     app.config["REMEMBER_COOKIE_NAME"] = "pixshift-remembers-nobody"
     csrf.init_app(app)
+    limits.init_app(app)
     places.init_app(app)
     app.before_request(guard)
 
@@ -124,25 +129,30 @@ def forget_cookie(response: Response) -> None:
 
 
 def guard() -> None:
-    """Identify, authorise, bound the body, check CSRF: in this order, before any body is parsed."""
+    """Identify, count, authorise, bound the body, check CSRF: in this order, before any body is parsed."""
+    limits.bound_url()
+    rule = RULES.get(canonical(request.endpoint)) if request.endpoint else _NOWHERE
+    if rule is None:
+        raise AuthForbidden
+    if rule.calls is not Calls.NONE:
+        _identify()
+        limits.count(rule.calls, current_user.caller.user_id if current_user.is_authenticated else None)
     if request.endpoint is None:
         return  # no such route or method: the router's own error is answered
-    endpoint = canonical(request.endpoint)
-    who = RULES.get(endpoint)
-    if who is None:
-        raise AuthForbidden
-    if who is not Who.EVERYBODY:
-        _identify()
-        if not current_user.is_authenticated:
-            raise g.get("auth_error") or AuthRequired()
-    if who is Who.ADMIN and not current_user.is_admin:
-        raise AuthForbidden
+    _authorise(rule.who)
     if again := getattr(current_app.view_functions[request.endpoint], "again_when_refused", None):
         g.on_error = again
-    _bound_body(endpoint)
-    if not g.get("is_bearer"):
+    limits.bound_body(rule.calls)
+    if rule.who is Who.EVERYBODY or not g.get("is_bearer"):
         _require_own_site()
         csrf.protect()
+
+
+def _authorise(who: Who) -> None:
+    if who is not Who.EVERYBODY and not current_user.is_authenticated:
+        raise g.get("auth_error") or AuthRequired()
+    if who is Who.ADMIN and not current_user.is_admin:
+        raise AuthForbidden
 
 
 def _identify() -> None:
@@ -156,17 +166,6 @@ def _require_own_site() -> None:
         raise CSRFError
 
 
-def _bound_body(endpoint: str) -> None:
-    if endpoint not in UPLOADS:
-        request.max_content_length = SMALL_BODY
-        return
-    limit = images.MAX_BYTES + MULTIPART_OVERHEAD
-    request.max_content_length = limit
-    request.max_form_parts = 20
-    if (request.content_length or 0) > limit:
-        images.require_bytes(request.content_length or 0, "Your photo")
-
-
 @login_manager.request_loader
 def _load(incoming: Request) -> SignedIn | None:
     """The person behind the Bearer token or the session cookie; why not is kept for the guard."""
@@ -174,7 +173,8 @@ def _load(incoming: Request) -> SignedIn | None:
     if not token:
         return None
     try:
-        is_poll = canonical(incoming.endpoint or "") in POLLS
+        rule = RULES.get(canonical(incoming.endpoint or ""), _NOWHERE)
+        is_poll = rule.calls is Calls.POLL
         job_id = (incoming.view_args or {}).get("transformation_id") if is_poll else None
         who = sessions.resolve(toolbox(), token, is_poll=is_poll, job_id=job_id)
     except PixShiftError as error:

@@ -10,7 +10,7 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
-from pixshift.blueprints import access
+from pixshift.blueprints import access, limits
 from pixshift.blueprints.helpers import safe_next
 from pixshift.blueprints.rendering import is_fragment, leave_for, render
 from pixshift.domain import images
@@ -127,15 +127,29 @@ def _from_werkzeug(error: HTTPException) -> Response:
 
 
 def _too_large() -> PixShiftError:
-    size = request.content_length or 0
-    if 0 < size <= (request.max_content_length or 0):
-        return InvalidInput("The form has too many fields, or one that is too long.", field="body")
-    if access.canonical(request.endpoint or "") in access.UPLOADS:
+    size, limit = request.content_length or 0, request.max_content_length or 0
+    if 0 < size <= limit:
+        return _too_many_parts()
+    if limit > limits.SMALL_BODY:
         try:
             images.require_bytes(max(size, images.MAX_BYTES + 1), "Your photo")
         except FileTooLarge as error:
             return error
-    return InvalidInput("The request is too large.", field="body", details={"limit": access.SMALL_BODY})
+    return InvalidInput(
+        f"The request is too large. Up to {limits.SMALL_BODY // 1024} kB are possible here.",
+        field="body",
+        details={"limit": limits.SMALL_BODY},
+    )
+
+
+def _too_many_parts() -> InvalidInput:
+    text = request.max_form_memory_size or 0
+    return InvalidInput(
+        f"The form has too many fields, or one that is too long: {limits.MOST_PARTS} parts and {text // 1000} kB of "
+        "text are possible. Send only the fields that the form has.",
+        field="body",
+        details={"limit": limits.MOST_PARTS, "textLimit": text},
+    )
 
 
 def _unexpected(error: Exception) -> Response:
@@ -147,7 +161,8 @@ def _drain() -> None:
     """Read what is left of a refused body, up to a bound: a client still sending would miss the answer otherwise."""
     if g.get("is_unread"):
         return  # there is no thread to wait for it
-    left = min(request.content_length or 0, _LARGEST_DRAIN)
+    is_chunked = "Transfer-Encoding" in request.headers  # then its end is seen when it is reached
+    left = _LARGEST_DRAIN if is_chunked else min(request.content_length or 0, _LARGEST_DRAIN)
     stream = request.environ.get("wsgi.input")
     while stream is not None and left > 0:
         chunk = stream.read(min(left, 65536))

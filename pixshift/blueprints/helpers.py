@@ -1,16 +1,22 @@
 """Small things every route needs: the toolbox, the caller, links."""
 
+import json
+import re
 import secrets
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
 from flask import current_app, request, session
 from flask_login import current_user
-from werkzeug.exceptions import BadRequest
 
 from pixshift.errors import InvalidInput
 from pixshift.services.sessions import Caller
 from pixshift.services.toolbox import Toolbox
+
+DEEPEST_JSON = 20
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)  # a string, to its end or the text's; a bracket
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
 def toolbox() -> Toolbox:
@@ -56,15 +62,64 @@ def api_link(kind: str, object_id: UUID) -> str:
 
 
 def json_body() -> Any:
-    """The JSON body. Raises InvalidInput when it is no JSON, of another media type, or nested beyond reason."""
+    """The JSON body.
+
+    Raises InvalidInput (field ``body``) when it is of another media type, no JSON in UTF-8, nested too deep, or holds
+    what no text can: NUL and half characters.
+    """
     if not request.is_json:
         raise InvalidInput("Send JSON, with Content-Type: application/json.", field="body")
     try:
-        return request.get_json()
-    except BadRequest:
+        text = request.get_data().decode("utf-8-sig")
+        _require_flat(text)
+        value = json.loads(text, parse_constant=_no_number)
+    except UnicodeDecodeError:
+        raise InvalidInput("The body is not UTF-8 text.", field="body") from None
+    except ValueError:
         raise InvalidInput("The body is not valid JSON.", field="body") from None
-    except RecursionError:
-        raise InvalidInput("The JSON is nested too deeply.", field="body") from None
+    if "\\u" in text:
+        _require_text(value)
+    return value
+
+
+def _require_flat(text: str) -> None:
+    """Before it is parsed: the parser calls itself for every level. Brackets within strings do not count."""
+    if text.count("[") + text.count("{") <= DEEPEST_JSON:
+        return
+    depth = 0
+    for match in _BRACKETS.finditer(text):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(match[0], 0)
+        if depth > DEEPEST_JSON:
+            raise InvalidInput(
+                f"The JSON is nested too deep: {DEEPEST_JSON} levels are possible. Send only the fields described.",
+                field="body",
+                details={"limit": DEEPEST_JSON},
+            )
+
+
+def _require_text(value: Any) -> None:
+    fields = value if isinstance(value, dict) else {"body": value}
+    for field, item in fields.items():
+        if any(_NO_TEXT.search(word) for word in (field, *_words(item))):
+            name = "body" if _NO_TEXT.search(field) else field
+            raise InvalidInput("This holds a character that no text has, such as \\u0000.", field=name)
+
+
+def _words(value: Any) -> Iterator[str]:
+    """Every string in it, keys too."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield key
+            yield from _words(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _words(item)
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
 
 
 def safe_next(target: str | None) -> str | None:

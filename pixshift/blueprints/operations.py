@@ -1,11 +1,17 @@
 """For whoever watches the machines."""
 
-from flask import Blueprint, Response, jsonify, make_response
+from flask import Blueprint, Response, current_app, jsonify, make_response
+from flask.blueprints import BlueprintSetupState
 
 from pixshift.blueprints.helpers import toolbox
 from pixshift.services import health
 
 blueprint = Blueprint("operations", __name__)
+
+
+@blueprint.record_once
+def _init_app(state: BlueprintSetupState) -> None:
+    state.app.extensions["storage_probe"] = health.Probe()
 
 
 @blueprint.get("/healthz")
@@ -16,8 +22,11 @@ def healthz() -> Response:
 
 @blueprint.get("/readyz")
 def readyz() -> Response:
-    """Whether database, queue and storage answer, each by name; 503 when one does not."""
-    parts = health.parts(toolbox())
+    """Whether database, queue and storage answer, each by name; 503 when one does not.
+
+    Everybody may ask, so the store is written to once in 5 s at most.
+    """
+    parts = health.ready(toolbox(), current_app.extensions["storage_probe"])
     ready = all(part.is_ok for part in parts)
     body = {
         "status": "ok" if ready else "not ready",

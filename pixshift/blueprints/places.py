@@ -1,6 +1,6 @@
 """How many slow callers may hold a thread of the web server at once.
 
-A thread waits for whoever sends a body or takes a large picture slowly, for as long as they please. Some threads are
+A thread waits for whoever sends a body or takes a large picture slowly, as long as anything moves. Some threads are
 never theirs, so that pages, polls and probes are answered whoever else is here.
 """
 
@@ -9,6 +9,7 @@ from collections import Counter
 
 from flask import Flask, current_app, g, request
 
+from pixshift.blueprints import stalled
 from pixshift.errors import RateLimitExceeded
 
 ALL = 224  # of the web server's 256 threads, see cli/operations.py
@@ -22,6 +23,7 @@ class Places:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._taken: Counter[str] = Counter()
+        self._is_watched = False
 
     @property
     def taken(self) -> int:
@@ -33,6 +35,13 @@ class Places:
             if self.taken >= ALL or self._taken[owner] >= limit:
                 raise RateLimitExceeded("Very many are here right now. Please try again in a moment.", retry_after=2)
             self._taken[owner] += 1
+
+    def watch(self, port: int) -> None:
+        """From now on, end the connections of those who hold a place and move nothing."""
+        with self._lock:
+            is_watched, self._is_watched = self._is_watched, True
+        if not is_watched:
+            stalled.watch_for_ever(port, lambda: self.taken > 0)
 
     def give_back(self, owner: str) -> None:
         with self._lock:
@@ -54,6 +63,8 @@ def init_app(app: Flask) -> None:
 
 def _enter() -> None:
     """A request with a body takes a place until it is answered; one that finds none is refused unread."""
+    if request.environ.get("SERVER_SOFTWARE") == "Granian":
+        of(current_app).watch(int(request.environ["SERVER_PORT"]))
     if not request.content_length and "Transfer-Encoding" not in request.headers:
         return
     g.is_unread = True

@@ -22,6 +22,10 @@ from pixshift.services.health import Part
 from pixshift.settings import ROOT, Settings
 
 WEB_THREADS = 256  # slow uploads hold a thread each; a status poll must still find one
+# HTTP/1.1 alone, which is what proxies speak to us: waiting to see whether HTTP/2 is spoken, the server let a silent
+# connection stand for ever. Unfinished headers and idle connections end after the time given (they hold no thread);
+# longer would let strangers keep more of them, shorter would end connections that a browser polls over.
+_HTTP = ("--http", "1", "--http1-header-read-timeout", "30000", "--http1-buffer-size", "65536")
 STOP_SECONDS = 35
 _SIGNAL_AT_PARENTS_DEATH, _ADOPT_ORPHANS = 1, 36  # of linux/prctl.h
 
@@ -56,7 +60,7 @@ def _web_command(settings: Settings) -> list[str]:
     return [
         sys.executable, "-m", "granian", "--interface", "wsgi", "--host", settings.host,
         "--port", str(settings.port), "--workers", str(settings.web_concurrency),
-        "--blocking-threads", str(WEB_THREADS), "--no-ws", "--workers-kill-timeout", "20", "wsgi:app",
+        "--blocking-threads", str(WEB_THREADS), "--no-ws", *_HTTP, "--workers-kill-timeout", "20", "wsgi:app",
     ]  # fmt: skip
 
 
@@ -139,11 +143,15 @@ def worker(concurrency: int | None) -> None:
 @with_appcontext
 @says_why
 def doctor() -> None:
-    """Check configuration, database, migrations, queue, storage and vendors; exit status 1 if anything is wrong."""
-    parts = [*health.parts(toolbox()), _migrations(), *health.vendors(toolbox())]
+    """Check configuration, database, migrations, queue, storage, vendors, and that pictures go and jobs are made.
+
+    Exit status 1 if anything is wrong.
+    """
+    tools = toolbox()
+    parts = [*health.parts(tools), _migrations(), *health.promises(tools), *health.vendors(tools)]
     table(
         ["PART", "STATE", "SAYS"],
-        [["configuration", "ok", toolbox().settings.env]]
+        [["configuration", "ok", tools.settings.env]]
         + [[part.name, "ok" if part.is_ok else "WRONG", part.line] for part in parts],
     )
     if not all(part.is_ok for part in parts):

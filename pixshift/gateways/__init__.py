@@ -9,10 +9,12 @@ from pixshift.gateways.ports import (
     ImageStorage,
     JobQueue,
     OtpStore,
+    RateLimits,
     SessionCache,
     SmsSender,
     StatusMirror,
 )
+from pixshift.gateways.rate_limits import MemoryRateLimits, RedisRateLimits
 from pixshift.gateways.status_mirror import NoStatusMirror, RedisStatusMirror
 from pixshift.settings import Settings
 
@@ -30,6 +32,7 @@ class Gateways:
     queue: JobQueue
     links: PictureLinks
     statuses: StatusMirror = field(default_factory=NoStatusMirror)
+    rates: RateLimits = field(default_factory=MemoryRateLimits)
 
     def notices(self) -> list[str]:
         """One sentence for every twin at work, for people to read on each page."""
@@ -59,6 +62,7 @@ def build_gateways(settings: Settings, queue: JobQueue) -> Gateways:
         queue=queue,
         links=PictureLinks(settings.secret_key.get_secret_value().encode()),
         statuses=_statuses(settings),
+        rates=_rates(settings),
     )
 
 
@@ -116,3 +120,11 @@ def _statuses(settings: Settings) -> StatusMirror:
 
         return RedisStatusMirror(connect(settings.redis_url))
     return NoStatusMirror()
+
+
+def _rates(settings: Settings) -> RateLimits:
+    if settings.redis_url:
+        from pixshift.gateways.redis_client import connect
+
+        return RedisRateLimits(connect(settings.redis_url))
+    return MemoryRateLimits()

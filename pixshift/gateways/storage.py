@@ -4,12 +4,14 @@ import contextlib
 import io
 import os
 import re
+import stat
 import tempfile
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, cast
+from uuid import uuid4
 
 from pixshift.errors import ExternalServiceError, NotFound
 from pixshift.gateways.ports import ObjectEntry, StoredObject
@@ -18,7 +20,8 @@ from pixshift.settings_sections import Storage
 # Lower case, no dots but the extension's: neither "..", nor hidden, nor temporary files can be named.
 _KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}(/[a-z0-9][a-z0-9_-]{0,99}){0,4}\.[a-z0-9]{2,5}")
 _PARTIAL, _TRIES = ".part", 50
-_CONNECT_SECONDS, _READ_SECONDS, _ATTEMPTS, _CONNECTIONS = 3, 10, 2, 50
+# Somebody waits: a server that hangs has cost at most (4 s + 4 s + a pause of 1 s) when we give up.
+_CONNECT_SECONDS, _READ_SECONDS, _ATTEMPTS, _CONNECTIONS = 2, 4, 2, 50
 _MISSING = {"404", "NoSuchKey", "NotFound"}
 
 
@@ -73,23 +76,35 @@ class LocalStorage:
                 parent.rmdir()
 
     def exists(self, key: str) -> bool:
-        with _translated():
-            return (self._folder / _checked(key)).is_file()
+        try:
+            with _translated():
+                return stat.S_ISREG((self._folder / _checked(key)).stat().st_mode)
+        except NotFound:
+            return False
 
     def entries(self, prefix: str = "") -> Iterator[ObjectEntry]:
         """Every object whose key begins with ``prefix``, in the order of keys."""
-        with _translated():
-            keys = sorted(self._keys())
-        for key in keys:
-            if key.startswith(prefix):
-                with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
-                    yield ObjectEntry(key, datetime.fromtimestamp((self._folder / key).stat().st_mtime, UTC))
+        return (entry for entry in self._walk(prefix) if not entry.key.endswith(_PARTIAL))
 
-    def _keys(self) -> Iterator[str]:
-        for folder, _, names in os.walk(self._folder, onerror=_unless_gone):
-            for name in names:
-                if not name.endswith(_PARTIAL):
-                    yield (Path(folder) / name).relative_to(self._folder).as_posix()
+    def unfinished(self) -> Iterator[ObjectEntry]:
+        return (entry for entry in self._walk() if entry.key.endswith(_PARTIAL))
+
+    def _walk(self, prefix: str = "", folder: str = "") -> Iterator[ObjectEntry]:
+        """Files below ``folder`` ("" or "…/"), holding the names of no more than one folder of each depth."""
+        for name in self._names(folder):
+            path = folder + name
+            if name.endswith("/"):
+                if path.startswith(prefix) or prefix.startswith(path):
+                    yield from self._walk(prefix, path)
+            elif path.startswith(prefix):
+                with _translated(), contextlib.suppress(FileNotFoundError):  # deleted meanwhile
+                    yield ObjectEntry(path, datetime.fromtimestamp((self._folder / path).stat().st_mtime, UTC))
+
+    def _names(self, folder: str) -> list[str]:
+        """What is in a folder, folders with a slash, so that they are sorted as the keys in them are."""
+        with _translated(), contextlib.suppress(FileNotFoundError), os.scandir(self._folder / folder) as found:
+            return sorted(item.name + "/" * item.is_dir() for item in found)
+        return []
 
     def check(self) -> str:
         """Write, read and delete one small object; raises ExternalServiceError."""
@@ -126,12 +141,10 @@ class S3Storage:
             self._client.delete_object(Bucket=self._bucket, Key=_checked(key))
 
     def exists(self, key: str) -> bool:
-        try:
-            with _translated():
-                self._client.head_object(Bucket=self._bucket, Key=_checked(key))
-        except NotFound:
-            return False
-        return True
+        """Asked of the list: a HEAD says the same 404 of a missing bucket."""
+        with _translated():
+            answer = self._client.list_objects_v2(Bucket=self._bucket, Prefix=_checked(key), MaxKeys=1)
+        return any(item["Key"] == key for item in answer.get("Contents", ()))
 
     def entries(self, prefix: str = "") -> Iterator[ObjectEntry]:
         with _translated():
@@ -139,6 +152,10 @@ class S3Storage:
             for page in pages:
                 for item in page.get("Contents", ()):
                     yield ObjectEntry(item["Key"], item["LastModified"])
+
+    def unfinished(self) -> Iterator[ObjectEntry]:
+        """None: S3 shows an object when it is whole."""
+        return iter(())
 
     def check(self) -> str:
         """Write, read and delete one small object; raises ExternalServiceError."""
@@ -227,13 +244,8 @@ def _write_whole(target: Path, data: bytes) -> None:
         raise
 
 
-def _unless_gone(error: OSError) -> None:
-    if not isinstance(error, FileNotFoundError):
-        raise error
-
-
 def _round_trip(store: "LocalStorage | S3Storage") -> None:
-    key = f"checks/{os.getpid()}-{threading.get_ident()}.txt"
+    key = f"checks/{uuid4()}.txt"  # nobody else's, on whichever machine they are
     store.put(key, b"pixshift", "text/plain")
     is_same = store.get(key) == b"pixshift"
     store.delete(key)

@@ -159,7 +159,7 @@ def _fail(toolbox: Toolbox, job: ClaimedJob, failure: TransformationFailed) -> N
     else:
         ended = leases.end_badly(job.id, reason, now, _owned(job))
     commit(toolbox, job.id)
-    if reason.is_vendor_fault:
+    if ended and reason.is_vendor_fault:  # too late it may be ours: a worker that was frozen finds its deadline passed
         circuits.failed(toolbox, job.model)
     elif reason.is_answer:
         _model_answered(toolbox, job)

@@ -2,23 +2,28 @@
 
 import logging
 import random
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import case, select, update
+from sqlalchemy import case, func, select, update
 
 from pixshift.domain import retention
 from pixshift.domain.lifecycle import FINAL, Status
 from pixshift.errors import InvalidInput, PixShiftError
 from pixshift.extensions import db
+from pixshift.gateways.ports import ImageStorage
 from pixshift.models import Attempt, Transformation, Upload
 from pixshift.models.base import change, read_rows
 from pixshift.services.toolbox import Toolbox
 
 log = logging.getLogger(__name__)
-BATCH = 500
+BATCH = 500  # of each kind, from each end of what is due
+AT_ONCE = 8
 UNANSWERED = 3
 _JOB_AND_PHOTO = select(
     Transformation.status, Transformation.transformed_image_url, Transformation.upload_id, Upload.storage_key
@@ -77,7 +82,7 @@ def _bring_forward(transformation_id: UUID, due: datetime) -> None:
 
 
 def sweep(toolbox: Toolbox) -> int:
-    """Delete every object that is due. Answers how many went; in which order is left to chance.
+    """Delete what is due. Answers how many went; in which order is left to chance.
 
     So the same few that fail cannot end every round.
     """
@@ -89,25 +94,29 @@ def sweep(toolbox: Toolbox) -> int:
 def _delete_each(toolbox: Toolbox, items: list[DueObject]) -> int:
     """Each on its own: one that fails is tried again by a later round. Answers how many went.
 
-    A store that does not answer at all costs seconds per object, so after three such failures the round ends.
+    Some at once, because a distant store takes its time for each. One that does not answer at all costs seconds per
+    object, so after three such failures the round ends.
     """
     gone = unanswered = 0
-    for item in items:
-        try:
-            gone += _delete(toolbox, item)
-        except PixShiftError as error:
-            log.error("a due picture could not be deleted", extra={"row": str(item.row_id), "error": error.message})
-            unanswered += error.category == "NETWORK"
-        if unanswered == UNANSWERED:
-            break
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for start in range(0, len(items), AT_ONCE):
+            some = items[start : start + AT_ONCE]
+            faults = list(pool.map(partial(_fault_of_deleting, toolbox.gateways.storage), some))
+            gone += sum(_record(toolbox, item) for item, fault in zip(some, faults, strict=True) if fault is None)
+            unanswered += sum(fault is not None and fault.category == "NETWORK" for fault in faults)
+            if unanswered >= UNANSWERED:
+                break
     if gone:
         log.info("pictures deleted", extra={"count": gone})
     return gone
 
 
 def due(now: datetime) -> list[DueObject]:
-    """What should not exist any more at ``now``."""
-    uploads = select(Upload.id, Upload.storage_key).where(Upload.delete_due_at <= now, Upload.deleted_at.is_(None))
+    """What should not exist any more at ``now``: a batch of what is due longest, and one of what is due newly.
+
+    So neither hundreds that cannot be deleted nor a backlog make the newest late.
+    """
+    photos = select(Upload.id, Upload.storage_key).where(Upload.delete_due_at <= now, Upload.deleted_at.is_(None))
     results = select(Transformation.id, Transformation.transformed_image_url).where(
         Transformation.delete_due_at <= now,
         Transformation.deleted_at.is_(None),
@@ -123,20 +132,35 @@ def due(now: datetime) -> list[DueObject]:
             Transformation.status != Status.PROCESSING,
         )
     )
-    return [
-        *_found(Upload, uploads.order_by(Upload.delete_due_at)),
-        *_found(Transformation, results.order_by(Transformation.delete_due_at)),
-        *_found(Attempt, leftovers),
+    found = [
+        *_from_both_ends(Upload, photos, Upload.delete_due_at),
+        *_from_both_ends(Transformation, results, Transformation.delete_due_at),
+        *_from_both_ends(Attempt, leftovers, Attempt.started_at),
     ]
+    return list(dict.fromkeys(found))
 
 
-def _found(model: type[Upload] | type[Transformation] | type[Attempt], query: Any) -> list[DueObject]:
-    return [DueObject(model, row[0], row[1]) for row in read_rows(query.limit(BATCH))]
+def _from_both_ends(
+    model: type[Upload] | type[Transformation] | type[Attempt], query: Any, moment: Any
+) -> Iterator[DueObject]:
+    for order in (moment.desc(), moment.asc()):
+        yield from (DueObject(model, row[0], row[1]) for row in read_rows(query.order_by(order).limit(BATCH)))
 
 
-def _delete(toolbox: Toolbox, item: DueObject) -> bool:
-    """The object first, then its record; False when another sweeper was quicker. Raises what the storage raises."""
-    toolbox.gateways.storage.delete(item.key)
+def _fault_of_deleting(storage: ImageStorage, item: DueObject) -> PixShiftError | None:
+    try:
+        storage.delete(item.key)
+    except PixShiftError as error:
+        log.error("a due picture could not be deleted", extra={"row": str(item.row_id), "error": error.message})
+        return error
+    return None
+
+
+def _record(toolbox: Toolbox, item: DueObject) -> bool:
+    """Write that the object is gone; False when another sweeper was quicker.
+
+    The object goes first: without its record it is deleted, and recorded, once more.
+    """
     now, model = toolbox.now(), item.model
     if model is Attempt:
         statement = (
@@ -155,6 +179,19 @@ def _delete(toolbox: Toolbox, item: DueObject) -> bool:
     if model is Upload:
         _tell_watchers(toolbox, item.row_id)
     return recorded == 1
+
+
+def overdue(now: datetime) -> tuple[int, datetime | None]:
+    """How many pictures are due for longer than the sweep may take and not deleted, and since when the first is."""
+    rows = [
+        read_rows(
+            select(func.count(), func.min(model.delete_due_at)).where(
+                model.delete_due_at <= now - retention.OVERDUE, model.deleted_at.is_(None), key.is_not(None)
+            )
+        )[0]
+        for model, key in ((Upload, Upload.storage_key), (Transformation, Transformation.transformed_image_url))
+    ]
+    return sum(row[0] for row in rows), min((row[1] for row in rows if row[1]), default=None)
 
 
 def _tell_watchers(toolbox: Toolbox, upload_id: UUID) -> None:

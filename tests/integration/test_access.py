@@ -6,9 +6,10 @@ from uuid import UUID, uuid4
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.routing import Rule
+from werkzeug.routing import Rule as Route
 
-from pixshift.blueprints.access import RULES, Who, canonical
+from pixshift.blueprints.access import RULES, Rule, Who, canonical
+from pixshift.blueprints.limits import Calls
 from pixshift.domain.roles import UserRole
 from tests import factories
 from tests.factories import Person
@@ -23,14 +24,14 @@ def app(make_app: MakeApp, sqlite_url: str) -> Flask:
     return make_app(DATABASE_URL=sqlite_url)
 
 
-def routes(app: Flask, who: Who) -> Iterator[tuple[Rule, str]]:
+def routes(app: Flask, who: Who) -> Iterator[tuple[Route, str]]:
     for rule in app.url_map.iter_rules():
         for method in METHODS:
-            if method in (rule.methods or ()) and RULES[canonical(rule.endpoint)] is who:
+            if method in (rule.methods or ()) and RULES[canonical(rule.endpoint)].who is who:
                 yield rule, method
 
 
-def address_of(rule: Rule, object_id: UUID) -> str:
+def address_of(rule: Route, object_id: UUID) -> str:
     """The rule's path with this id in it."""
     values = {
         "transformation_id": object_id,
@@ -72,7 +73,7 @@ def test_everybody_may_open_what_is_public(app: Flask) -> None:
 
 
 def test_a_guest_may_not_call_what_is_for_admins(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(RULES, "desk", Who.ADMIN)
+    monkeypatch.setitem(RULES, "desk", Rule(Who.ADMIN, Calls.READ))
     app._got_first_request = False
     app.add_url_rule("/desk", "desk", lambda: "open")
     guest, admin = factories.person(app), factories.person(app, role=UserRole.ADMIN)
@@ -134,6 +135,14 @@ def test_what_changes_something_needs_the_csrf_token(app: Flask) -> None:
             walked += 1
     assert walked >= 15
     assert who.client.get("/api/v1/auth/session").status_code == 200
+
+
+def test_a_bearer_token_replaces_the_csrf_token_only_where_a_sign_in_is_needed(app: Flask) -> None:
+    who, stranger = factories.person(app), app.test_client()
+    for headers in (who.bearer, {"Authorization": "Bearer of-nobody"}):
+        answer = stranger.post("/api/v1/auth/sms/request-otp", json={"phone": factories.phone()}, headers=headers)
+        assert answer.status_code == 403
+    assert stranger.post("/api/v1/auth/logout", headers=who.bearer).status_code == 200
 
 
 def test_a_token_of_another_browser_is_no_csrf_token(app: Flask) -> None:

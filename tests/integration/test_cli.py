@@ -1,5 +1,6 @@
 """What operators type: it does what it says, writes the audit log, and says one line when it cannot."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -22,6 +23,7 @@ COMMANDS = [
     ["types"],
     ["types", "list"], ["types", "export"], ["types", "import"], ["transformations"], ["transformations", "list"],
     ["transformations", "requeue"], ["transformations", "fail"], ["retention"], ["retention", "sweep"],
+    ["retention", "audit"],
 ]  # fmt: skip
 
 
@@ -249,9 +251,24 @@ def test_a_sweep_deletes_what_is_due(app: Flask) -> None:
 def test_doctor_finds_everything_well(app: Flask) -> None:
     result = run(app, "doctor")
     assert result.exit_code == 0
-    for part in ("configuration", "database", "queue", "storage", "image model", "SMS"):
+    for part in ("configuration", "database", "queue", "storage", "deletion", "jobs", "image model", "SMS"):
         assert part in result.output
     assert "WRONG" not in result.output
+
+
+def test_doctor_finds_pictures_that_are_overdue_and_jobs_that_nobody_takes(app: Flask) -> None:
+    who, style = factories.person(app), factories.style(app)
+    factories.picture(app, who, style)
+    factories.job(who, style)
+    with app.app_context():
+        long_ago = datetime.now(UTC) - timedelta(minutes=9)
+        db.session.execute(update(Transformation).values(delete_due_at=long_ago, due_at=long_ago))
+        db.session.commit()
+    result = run(app, "doctor")
+    assert result.exit_code == 1
+    lines = {line.split()[0]: line for line in result.stdout.splitlines()}
+    assert "WRONG  1 overdue, for up to 9 min" in lines["deletion"]
+    assert "WRONG  1 wait, for up to 9 min" in lines["jobs"]
 
 
 def test_doctor_finds_an_empty_database(make_app: MakeApp, empty_database_url: str) -> None:

@@ -8,7 +8,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from pixshift.blueprints.access import RULES, Who
+from pixshift.blueprints.access import RULES, Rule, Who
+from pixshift.blueprints.limits import Calls
 from pixshift.errors import ExternalServiceError, PaymentFailed, PixShiftError, RateLimitExceeded
 from tests import factories
 from tests.integration.conftest import MakeApp
@@ -37,7 +38,7 @@ def failing(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Flask:
         raise ValueError("database-secret at /etc/passwd")
 
     for endpoint, rule in (("fails", "/fails/<word>"), ("api_fails", "/api/fails/<word>")):
-        monkeypatch.setitem(RULES, endpoint, Who.EVERYBODY)
+        monkeypatch.setitem(RULES, endpoint, Rule(Who.EVERYBODY, Calls.READ))
         app.add_url_rule(rule, endpoint, fail)
     return app
 

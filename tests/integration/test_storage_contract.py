@@ -1,22 +1,25 @@
 """What every ImageStorage keeps: local files and S3 answer the same questions."""
 
+import contextlib
 import os
+import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
-from moto.server import ThreadedMotoServer
-from pydantic import SecretStr
 
 from pixshift.errors import ExternalServiceError, NotFound
 from pixshift.gateways.ports import ImageStorage
 from pixshift.gateways.storage import LocalStorage, S3Storage
-from pixshift.settings_sections import Storage
+from tests import servers
+from tests.stand_ins import s3 as stand_in
+from tests.stand_ins.s3 import storage_settings
 
 KEY = "uploads/6f1c1c0e-0000-4000-8000-000000000001/6f1c1c0e-0000-4000-8000-000000000002.jpg"
 OTHER = "transformations/6f1c1c0e-0000-4000-8000-000000000001/6f1c1c0e-0000-4000-8000-000000000003.png"
@@ -34,32 +37,21 @@ NO_KEYS = [
 ]
 
 
-def settings(endpoint: str | None, bucket: str = "pictures") -> Storage:
-    secret = SecretStr("secret")
-    return Storage(
-        bucket=bucket, region="eu-central-1", access_key_id="key", secret_access_key=secret, endpoint=endpoint
-    )
-
-
 @pytest.fixture(scope="module")
 def s3_url() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with stand_in.moto() as url:
+        yield url
 
 
 @pytest.fixture
-def s3(s3_url: str) -> Iterator[S3Storage]:
-    keys = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
-    client = boto3.client("s3", endpoint_url=s3_url, region_name="eu-central-1", **keys)
-    client.create_bucket(Bucket="pictures", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
-    yield S3Storage(settings(s3_url))
-    for item in client.list_objects_v2(Bucket="pictures").get("Contents", ()):
-        client.delete_object(Bucket="pictures", Key=item["Key"])
-    client.delete_bucket(Bucket="pictures")
-    client.close()
+def bucket(s3_url: str) -> Iterator[stand_in.Bucket]:
+    with stand_in.bucket(s3_url) as made:
+        yield made
+
+
+@pytest.fixture
+def s3(bucket: stand_in.Bucket) -> S3Storage:
+    return S3Storage(bucket.settings())
 
 
 @pytest.fixture(params=["local", "s3"])
@@ -155,6 +147,35 @@ def test_many_threads_may_use_it_at_once(storage: ImageStorage) -> None:
     assert list(storage.entries()) == []
 
 
+def test_many_threads_on_one_key_see_a_whole_object_or_none(storage: ImageStorage) -> None:
+    """Whoever puts, reads and deletes the same object meanwhile: nobody sees half of it, and nobody fails."""
+    contents = {os.urandom(1) * 100_000 for _ in range(4)}
+
+    def put_read_delete(data: bytes) -> None:
+        for _ in range(6):
+            storage.put(KEY, data, "image/jpeg")
+            with contextlib.suppress(NotFound):
+                assert storage.get(KEY) in contents
+            assert [entry.key for entry in storage.entries()] in ([], [KEY])
+            storage.exists(KEY)
+            storage.delete(KEY)
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(put_read_delete, contents))
+    assert list(storage.entries()) == []
+    assert list(storage.unfinished()) == []
+
+
+def test_entries_come_in_the_order_of_keys_however_folders_are_named(storage: ImageStorage) -> None:
+    keys = ["a-b/x.jpg", "a/x.jpg", "a/x/y.jpg", "a0.jpg", "a.jpg", "ab/x.jpg", "b.jpg"]
+    for key in keys:
+        storage.put(key, b"x", "image/jpeg")
+
+    assert [entry.key for entry in storage.entries()] == sorted(keys)
+    for prefix in ("a", "a/", "a/x", "a/x/", "a/x/y.jpg", "c"):
+        assert [entry.key for entry in storage.entries(prefix)] == sorted(key for key in keys if key.startswith(prefix))
+
+
 def test_the_check_leaves_nothing_behind(storage: ImageStorage) -> None:
     line = storage.check()
 
@@ -170,11 +191,11 @@ def broken(request: pytest.FixtureRequest, tmp_path: Path, s3_url: str) -> Itera
         (tmp_path / "pictures").write_text("in the way")
         yield LocalStorage(tmp_path / "pictures")
     elif request.param == "no bucket":
-        yield S3Storage(settings(s3_url, bucket="nobodys-bucket"))
+        yield S3Storage(storage_settings(s3_url, bucket="nobodys-bucket"))
     else:
         with socket.create_server(("127.0.0.1", 0)) as server:
             port = server.getsockname()[1]
-        yield S3Storage(settings(f"http://127.0.0.1:{port}"))
+        yield S3Storage(storage_settings(f"http://127.0.0.1:{port}"))
 
 
 def test_a_store_that_is_away_can_be_tried_again(broken: ImageStorage) -> None:
@@ -183,15 +204,17 @@ def test_a_store_that_is_away_can_be_tried_again(broken: ImageStorage) -> None:
 
     assert failed.value.retryable
     assert "pictures" not in failed.value.message
-    with pytest.raises(ExternalServiceError):
-        broken.check()
+    calls = (broken.get, broken.open, broken.delete, broken.exists, lambda key: list(broken.entries(key)))
+    for call in (*calls, lambda _: broken.check()):
+        with pytest.raises(ExternalServiceError):
+            call(KEY)
 
 
 @pytest.mark.parametrize("call", ["get", "open", "delete", "exists"])
 def test_a_server_that_is_away_is_not_a_missing_picture(call: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    storage = S3Storage(settings(f"http://127.0.0.1:{port}"))
+    storage = S3Storage(storage_settings(f"http://127.0.0.1:{port}"))
 
     with pytest.raises(ExternalServiceError) as failed:
         getattr(storage, call)(KEY)
@@ -200,12 +223,11 @@ def test_a_server_that_is_away_is_not_a_missing_picture(call: str) -> None:
 
 
 def test_a_bucket_that_nobody_made_is_not_a_missing_picture(s3_url: str) -> None:
-    storage = S3Storage(settings(s3_url, bucket="nobodys-bucket"))
+    storage = S3Storage(storage_settings(s3_url, bucket="nobodys-bucket"))
 
-    with pytest.raises(ExternalServiceError):
-        storage.get(KEY)
-    with pytest.raises(ExternalServiceError):
-        list(storage.entries())
+    for call in (storage.get, storage.open, storage.delete, storage.exists, lambda key: list(storage.entries(key))):
+        with pytest.raises(ExternalServiceError):
+            call(KEY)
 
 
 # --- local files only -----------------------------------------------------------------------------------------------
@@ -239,6 +261,32 @@ def test_half_a_picture_is_never_there(tmp_path: Path, monkeypatch: pytest.Monke
     assert [path.name for path in (tmp_path / KEY).parent.iterdir()] == [Path(KEY).name]
 
 
+def test_what_a_killed_writer_left_is_shown_as_unfinished_and_can_be_deleted(tmp_path: Path) -> None:
+    storage = LocalStorage(tmp_path / "pictures")
+    killed = subprocess.Popen(
+        [sys.executable, "-c", _KILLED_WHILE_WRITING, str(tmp_path / "pictures"), KEY], cwd=servers.ROOT
+    )
+    assert killed.wait(20) == -signal.SIGKILL
+
+    (left,) = storage.unfinished()
+    assert (Path(left.key).parent, Path(left.key).suffix) == (Path(KEY).parent, ".part")
+    assert list(storage.entries()) == []
+    assert not storage.exists(KEY)
+
+    storage.delete(left.key)
+    assert list(storage.unfinished()) == []
+    assert list((tmp_path / "pictures").iterdir()) == []
+
+
+_KILLED_WHILE_WRITING = """
+import os, signal, sys
+from pathlib import Path
+from pixshift.gateways.storage import LocalStorage
+Path.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+LocalStorage(Path(sys.argv[1])).put(sys.argv[2], b"half a picture", "image/jpeg")
+"""
+
+
 # --- S3 only --------------------------------------------------------------------------------------------------------
 
 
@@ -249,7 +297,7 @@ def test_what_is_stored_has_its_type(s3: S3Storage) -> None:
 
 
 def test_at_amazon_objects_are_encrypted_and_buckets_are_in_the_host_name() -> None:
-    storage = S3Storage(settings(None))
+    storage = S3Storage(storage_settings(None))
     sent: dict[str, object] = {}
     client = storage._client
 
@@ -275,5 +323,6 @@ def test_the_client_is_made_once_and_patient_only_so_long(s3: S3Storage) -> None
 
     config = s3._client.meta.config
     assert len(clients) == 1
-    assert (config.connect_timeout, config.read_timeout) == (3, 10)
-    assert config.retries["total_max_attempts"] == 2
+    worst = config.retries["total_max_attempts"] * (config.connect_timeout + config.read_timeout) + 1  # and a pause
+    assert worst <= 13
+    assert config.retries["total_max_attempts"] * config.read_timeout + 1 <= 10

@@ -310,6 +310,8 @@ def test_a_complete_download_starts_the_clock_for_picture_and_photo(app: Flask) 
     [
         ("HEAD", {}),
         ("GET", {"Range": "bytes=0-10"}),
+        ("GET", {"Range": "bytes=0-"}),
+        ("GET", {"Range": "bytes=-1"}),
         ("GET", {"Sec-Purpose": "prefetch"}),
         ("GET", {"Sec-Purpose": "prefetch;prerender"}),
         ("GET", {"Purpose": "prefetch"}),

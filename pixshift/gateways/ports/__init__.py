@@ -8,6 +8,7 @@ from pixshift.gateways.ports.codes import OtpStore, OtpTry, OtpVerdict, SentSms,
 from pixshift.gateways.ports.decoding import ImageDecoder, ImageFacts, NormalisedImage, VerifiedImage
 from pixshift.gateways.ports.editing import EditedImage, EditRequest, ImageEditor, Usage
 from pixshift.gateways.ports.jobs import JobQueue, StatusMirror
+from pixshift.gateways.ports.limits import RateLimits
 from pixshift.gateways.ports.sessions import Revoked, SessionCache, SessionSnapshot
 from pixshift.gateways.ports.storage import ImageStorage, ObjectEntry, StoredObject
 
@@ -24,6 +25,7 @@ __all__ = [
     "OtpStore",
     "OtpTry",
     "OtpVerdict",
+    "RateLimits",
     "Revoked",
     "SentSms",
     "SessionCache",

@@ -1,9 +1,12 @@
-"""When a picture is due."""
+"""When a picture is due, and whose an object is."""
 
 import re
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
-from pixshift.domain import retention
+import pytest
+
+from pixshift.domain import images, retention
 from pixshift.domain.lifecycle import SWEEP_SECONDS
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -30,3 +33,22 @@ def test_a_deletion_record_is_a_signature_over_what_when_and_by_whom() -> None:
     assert len(records) == 16
     assert all(re.fullmatch(r"[0-9a-f]{32}", record) for record in records)
     assert retention.deletion_record(b"a", "photo", "1", NOON) in records
+
+
+def test_the_ids_in_a_key_are_those_it_was_made_of() -> None:
+    person, photo, job, attempt = (uuid4() for _ in range(4))
+    key = images.upload_key(person, photo)
+    assert (retention.photo_in(key), retention.job_and_attempt_in(key)) == (photo, None)
+    for media_type in images.EXTENSIONS:
+        key = images.result_key(person, job, attempt, media_type)
+        assert (retention.photo_in(key), retention.job_and_attempt_in(key)) == (None, (job, attempt))
+
+
+@pytest.mark.parametrize("key", ["", "uploads/x.jpg", "uploads/a/b/c.jpg", "checks/x.txt", "transformations/x/y/z.png"])
+def test_other_keys_have_no_ids(key: str) -> None:
+    assert (retention.photo_in(key), retention.job_and_attempt_in(key)) == (None, None)
+
+
+def test_only_what_lies_in_our_folders_is_ours() -> None:
+    assert all(retention.is_ours(key) for key in ("uploads/x", "transformations/x/y.part", "checks/x.txt"))
+    assert not any(retention.is_ours(key) for key in ("", "backups/uploads/x.jpg", "uploads.tar", "x.jpg"))

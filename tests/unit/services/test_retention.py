@@ -6,6 +6,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from pixshift.domain.lifecycle import Status
 from pixshift.domain.retention import deletion_record
@@ -144,8 +145,8 @@ def test_one_object_that_cannot_go_does_not_keep_the_others(world: World) -> Non
     assert all(world.read(job).deleted_at for job in others)
 
 
-def test_a_storage_that_does_not_answer_is_asked_three_times_a_round_not_hundreds(world: World) -> None:
-    for _ in range(5):
+def test_a_storage_that_does_not_answer_is_asked_a_few_times_a_round_not_hundreds(world: World) -> None:
+    for _ in range(15):
         done(world)
     asked = []
 
@@ -156,7 +157,7 @@ def test_a_storage_that_does_not_answer_is_asked_three_times_a_round_not_hundred
     world.storage.delete = no_answer  # type: ignore[method-assign]
     world.clock.forward(hours=24)
     assert sweep(world) == 0
-    assert len(asked) == 3
+    assert len(asked) == 8
 
 
 def test_a_storage_that_refuses_single_objects_is_asked_for_all_of_them(world: World) -> None:
@@ -172,6 +173,57 @@ def test_a_storage_that_refuses_single_objects_is_asked_for_all_of_them(world: W
     world.clock.forward(hours=24)
     assert sweep(world) == 0
     assert len(asked) == 10
+
+
+def test_hundreds_that_cannot_go_do_not_keep_the_newest(world: World) -> None:
+    person = world.person()
+    for number in range(2 * retention.BATCH):
+        photo = jobs.add_photo(world.app, person, world.clock() - timedelta(seconds=number + 1))
+        world.storage.refuses.add(photo.storage_key)
+    newest = done(world)
+    world.clock.forward(hours=24)
+
+    def refuse(key: str) -> None:
+        if key in world.storage.refuses:
+            raise ExternalServiceError("Access denied.", category="API")
+        world.storage.objects.pop(key)
+
+    world.storage.delete = refuse  # type: ignore[method-assign]
+    assert sweep(world) == 2
+    assert world.read(newest).deleted_at == world.clock()
+
+
+def test_an_object_whose_deletion_could_not_be_recorded_is_recorded_by_the_next_round(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = done(world)
+    world.clock.forward(hours=24)
+    with world.app.app_context(), monkeypatch.context() as patch:
+        patch.setattr(db.session, "commit", _no_commit)
+        with pytest.raises(OperationalError):
+            retention.sweep(world.toolbox)
+    assert world.storage.objects == {}
+    assert (world.read(job).deleted_at, photo_of(world, job).deleted_at) == (None, None)
+    assert sweep(world) == 2
+    assert world.read(job).deletion_record
+    assert photo_of(world, job).deletion_record
+
+
+def _no_commit() -> None:
+    raise OperationalError("COMMIT", {}, ConnectionError("the database went away"))
+
+
+def test_what_is_overdue_is_counted_after_a_minute(world: World) -> None:
+    job = done(world)
+    download(world, job)
+    due_at = world.read(job).delete_due_at
+    world.clock.forward(minutes=5, seconds=29)
+    with world.app.app_context():
+        assert retention.overdue(world.clock()) == (0, None)
+        world.clock.forward(seconds=1)
+        assert retention.overdue(world.clock()) == (2, due_at)
+        assert sweep(world) == 2
+        assert retention.overdue(world.clock()) == (0, None)
 
 
 def test_what_an_attempt_of_a_lost_worker_stored_goes_and_the_picture_of_the_next_one_stays(world: World) -> None:
