@@ -32,6 +32,14 @@ from pixshift.settings import ROOT, Settings, load_settings
 from pixshift.tasks.queue import HueyQueue
 from pixshift.tasks.transformations import make_next
 
+# libpq's words for it, in seconds, the last in ms: a server that a cut network hides is given up, not waited for.
+_DEAD_IS_NOTICED = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
 MIGRATIONS = Path(ROOT) / "migrations"
 
 
@@ -74,7 +82,7 @@ def _work(app: Flask, concurrency: int) -> None:
 def _flask_config(settings: Settings) -> dict[str, object]:
     engine: dict[str, object] = {"pool_pre_ping": True}
     if settings.sqlalchemy_url.startswith("postgresql"):
-        engine |= {"pool_size": 10, "max_overflow": 20, "pool_timeout": 10, "connect_args": {"connect_timeout": 5}}
+        engine |= {"pool_size": 10, "max_overflow": 20, "pool_timeout": 10, "connect_args": _DEAD_IS_NOTICED}
     return {
         "SECRET_KEY": settings.secret_key.get_secret_value(),
         "TESTING": settings.env == "test",

@@ -23,7 +23,9 @@ def configure(settings: Settings) -> None:
     ]
     last: list[Any] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if settings.env == "development":
-        last.append(structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()))
+        # Its own choice, where `rich` is installed, takes a second for each traceback and shows every local value.
+        plain = structlog.dev.plain_traceback
+        last.append(structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain))
     else:
         last += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     handler = logging.StreamHandler()

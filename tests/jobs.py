@@ -84,6 +84,9 @@ class Editor:
                 TransformationFailed(reason=reason, retryable=retryable, retry_after=retry_after, usage=USAGE)
             )
 
+    def warm(self) -> None:
+        pass
+
     def check(self) -> str:
         return "an editor for tests"
 
@@ -241,7 +244,7 @@ def world(database_url: str, folder: Path, **environ: str) -> Iterator[World]:
             storage=storage,  # type: ignore[arg-type]
             queue=queue,
         )
-        app.extensions["toolbox"] = Toolbox(tools.settings, gateways, clock)
+        app.extensions["toolbox"] = Toolbox(tools.settings, gateways, clock, patience_seconds=0.0)
         yield World(app, clock, editor, storage, queue, add_type(app))
 
 
@@ -370,20 +373,33 @@ class Worker:
         return servers.end(self.process, patience=40)
 
 
-@contextmanager
-def worker(folder: Path, env: dict[str, str], concurrency: int = 2) -> Iterator[Worker]:
-    """A worker that has begun to work, stopped afterwards."""
+FLASK = ("-m", "flask", "--app", "wsgi")
+
+
+def start_worker(folder: Path, env: dict[str, str], concurrency: int = 2, launcher: tuple[str, ...] = FLASK) -> Worker:
+    """A worker process, not waited for; whoever starts one ends it. ``launcher`` is what Python runs."""
     inherited = {name: os.environ[name] for name in servers.INHERITED if name in os.environ}
     log = folder / f"worker-{uuid4().hex[:6]}.log"
-    command = [sys.executable, "-m", "flask", "--app", "wsgi", "worker", "--concurrency", str(concurrency)]
+    command = [sys.executable, *launcher, "worker", "--concurrency", str(concurrency)]
     full_env = inherited | {"PYTHONUNBUFFERED": "1"} | env
     with log.open("wb") as out:
         process = subprocess.Popen(
             command, cwd=servers.ROOT, env=full_env, stdout=out, stderr=out, start_new_session=True
         )
-    running = Worker(process, log)
+    return Worker(process, log)
+
+
+@contextmanager
+def worker(
+    folder: Path, env: dict[str, str], concurrency: int = 2, launcher: tuple[str, ...] = FLASK
+) -> Iterator[Worker]:
+    """A worker that has begun to work, stopped afterwards."""
+    running = start_worker(folder, env, concurrency, launcher)
+    process = running.process
     try:
-        servers.wait_until(lambda: process.poll() is not None or running.is_ready(), 30, f"a worker (see {log})")
+        servers.wait_until(
+            lambda: process.poll() is not None or running.is_ready(), 30, f"a worker (see {running.log})"
+        )
         if process.poll() is not None:
             raise RuntimeError(f"The worker ended with {process.returncode} instead of starting:\n{running.text()}")
         yield running

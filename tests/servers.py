@@ -94,16 +94,40 @@ class Postgres:
             self.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
+class OwnPostgres(Postgres):
+    """A server that a test may stop and start again, always at the same place."""
+
+    def __init__(self, server: Any) -> None:
+        super().__init__(server.get_uri())
+        self._server = server
+
+    def stop(self) -> None:
+        """At once, as when the power fails: every connection is cut."""
+        command = [self._server.bin_path / "pg_ctl", "-m", "immediate", "-w", "-D", self._server.pgdata, "stop"]
+        subprocess.run(command, user=self._server.system_user, check=True, stdout=subprocess.DEVNULL, timeout=30)
+
+    def start(self) -> None:
+        self._server.ensure_postgres_running()
+
+
 @contextmanager
 def postgres_server() -> Iterator[Postgres]:
     """The server of TEST_DATABASE_URL, else one of our own on a Unix socket."""
     if url := os.environ.get("TEST_DATABASE_URL"):
         yield Postgres(url)
         return
+    with own_postgres() as postgres:
+        postgres.execute("ALTER SYSTEM SET synchronous_commit = off", "SELECT pg_reload_conf()")  # nobody will stop it
+        yield postgres
+
+
+@contextmanager
+def own_postgres() -> Iterator[OwnPostgres]:
+    """A server of our own, whatever the environment names. What was committed outlasts its end."""
     with short_folder() as folder, _embedded_postgres(folder) as server:
-        postgres = Postgres(server.get_uri())
-        # Surviving a power cut costs time and is worth nothing here.
-        costly = ("fsync", "synchronous_commit", "full_page_writes")
+        postgres = OwnPostgres(server)
+        # Surviving the end of the whole machine costs time and is worth nothing here.
+        costly = ("fsync", "full_page_writes")
         postgres.execute(*(f"ALTER SYSTEM SET {name} = off" for name in costly), "SELECT pg_reload_conf()")
         yield postgres
 
@@ -120,23 +144,53 @@ def _embedded_postgres(folder: Path) -> Any:
     return get_server(folder / "pg", cleanup_mode="delete")
 
 
+class OwnRedis:
+    """A Redis that keeps nothing on disk, always at the same port; ``url`` is without a database number."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._port = folder, free_port()
+        self.url = f"redis://127.0.0.1:{self._port}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        options = {
+            "bind": "127.0.0.1",
+            "port": str(self._port),
+            "dir": str(self._folder),
+            "save": "",
+            "appendonly": "no",
+        }
+        command = [_redis_binary(), *(word for name, value in options.items() for word in (f"--{name}", value))]
+        log = self._folder / "log"
+        with log.open("wb") as out:
+            process = subprocess.Popen(command, stdout=out, stderr=out, start_new_session=True)
+        self._process = process
+        wait_until(lambda: process.poll() is not None or _answers_ping(self.url), what="Redis")
+        if process.poll() is not None:
+            raise RuntimeError(f"Redis did not start:\n{log.read_text()}")
+
+    def stop(self) -> None:
+        if self._process is not None:
+            end(self._process)
+
+
+@contextmanager
+def own_redis() -> Iterator[OwnRedis]:
+    """A running Redis that a test may stop and start again."""
+    with short_folder() as folder:
+        server = OwnRedis(folder)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
+
+
 @contextmanager
 def redis_server() -> Iterator[str]:
-    """A Redis of our own, nothing written to disk; yields its URL without a database number."""
-    with short_folder() as folder:
-        port = free_port()
-        url = f"redis://127.0.0.1:{port}"
-        options = {"bind": "127.0.0.1", "port": str(port), "dir": str(folder), "save": "", "appendonly": "no"}
-        command = [_redis_binary(), *(word for name, value in options.items() for word in (f"--{name}", value))]
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-        try:
-            wait_until(lambda: process.poll() is not None or _answers_ping(url), what="Redis")
-            if process.poll() is not None:
-                raise RuntimeError(f"Redis did not start:\n{(folder / 'log').read_text()}")
-            yield url
-        finally:
-            end(process)
+    """A Redis of our own; yields its URL without a database number."""
+    with own_redis() as server:
+        yield server.url
 
 
 def _redis_binary() -> str:

@@ -66,9 +66,11 @@ class Site:
 
 
 @contextmanager
-def site(folder: Path, database_url: str, redis_url: str, **environ: str) -> Iterator[Site]:
-    """``environ`` is for this process and its workers: a bucket, other limits."""
-    with GeminiStandIn() as gemini:
+def site(
+    folder: Path, database_url: str, redis_url: str, gemini: GeminiStandIn | None = None, **environ: str
+) -> Iterator[Site]:
+    """``environ`` is for this process and its workers: a bucket, other limits. ``gemini`` is started here."""
+    with gemini or GeminiStandIn() as gemini:
         env = {
             "PIXSHIFT_ENV": "test",
             "PIXSHIFT_INSTANCE": str(folder / "instance"),

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, Row, Select, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, case, func, insert, or_, select, update
 
 from pixshift.domain import lifecycle
 from pixshift.domain.failures import FailureReason
@@ -45,7 +45,7 @@ class ClaimedJob:
 
 
 def claim(toolbox: Toolbox) -> ClaimedJob | None:
-    """Take the fairest due row: the oldest of the person whose turn was longest ago.
+    """Take the fairest due row: the oldest of the person whose turn it has been for longest.
 
     None when nothing is due, or all that is due waits for a model that is left alone. Claims of one model queue at its
     circuit and look again when their turn comes: so each sees whom the one before it has served.
@@ -107,6 +107,15 @@ def _asked(default_model: str) -> ColumnElement[str]:
     return func.coalesce(TransformationType.model, default_model)
 
 
+def _turn() -> ColumnElement[datetime]:
+    """Since when it is a job's turn: since it was asked for, or since its owner was served last.
+
+    Who was never served is as old as their job, so that newcomers cannot starve those who were.
+    """
+    served, asked = User.last_claimed_at, Transformation.created_at
+    return case((served > asked, served), else_=asked)
+
+
 def _fairest(now: datetime, default_model: str) -> Select[*tuple[Any, ...]]:
     return (
         select(
@@ -126,7 +135,7 @@ def _fairest(now: datetime, default_model: str) -> Select[*tuple[Any, ...]]:
         .join(Upload, Upload.id == Transformation.upload_id)
         .outerjoin(ModelCircuit, ModelCircuit.model == _asked(default_model))
         .where(Transformation.status == Status.PENDING, Transformation.due_at <= now)
-        .order_by(User.last_claimed_at.asc().nulls_first(), Transformation.created_at, Transformation.id)
+        .order_by(_turn(), User.last_claimed_at.asc().nulls_first(), Transformation.created_at, Transformation.id)
         .limit(1)
     )
 

@@ -255,3 +255,15 @@ def test_nobody_is_told_anything_while_the_model_is_well(quick: Flask, who: Pers
     photo = factories.upload(who)["imageId"]
     assert "not answering" not in who.client.get(f"/transform?photo={photo}").text
     assert "not answering" not in who.client.get(f"/transformations/{factories.job(who, kind, photo)}").text
+
+
+def test_a_worker_that_was_frozen_does_not_blame_the_model_for_the_time_it_slept(world: World) -> None:
+    """Its deadlines have passed when it wakes up, and its jobs are others' by then: that says nothing of the vendor."""
+    waiting(world, rules.OPENS_AFTER)
+    asleep = [world.claimed() for _ in range(rules.OPENS_AFTER)]
+    world.clock.forward(seconds=61)
+    sweep_once(world.app)
+    world.editor.fail("TIMEOUT", retryable=True, times=rules.OPENS_AFTER)
+    for job in asleep:
+        world.make(job)
+    assert not is_open(world)

@@ -67,6 +67,20 @@ def test_jobs_of_one_person_are_claimed_exactly_once_too(world: World) -> None:
     assert Counter(job for found in claimed for job in found) == Counter(waiting)  # type: ignore[attr-defined]
 
 
+def test_newcomers_do_not_starve_whoever_was_served_before(world: World) -> None:
+    """More arrive than can be made: the second picture of an early person must not wait for all their firsts."""
+    early = world.person()
+    photo = world.photo(early)
+    both = {world.job(early, photo), world.job(early, photo)}
+    claimed = [world.claimed().id]
+    for _ in range(10):
+        world.clock.forward(seconds=1)
+        for _newcomer in range(2):
+            world.job()
+        claimed.append(world.claimed().id)
+    assert both <= set(claimed)
+
+
 def test_one_person_with_two_hundred_jobs_delays_nobody_by_more_than_two_claims(world: World) -> None:
     busy, newcomer = world.person(), world.person()
     photo = world.photo(busy)
