@@ -1,6 +1,8 @@
 # Needs Python 3.11 or newer, make and a shell; everything else is installed into .venv.
 PYTHON ?= python3
 PYTEST_ARGS ?=
+# Two tests at a time, each with servers of its own; a Redis that was given has room for one.
+TOGETHER := $(if $(TEST_REDIS_URL),,-n 2 --dist worksteal)
 LOCK_ARGS ?=
 
 PY := .venv/bin/python
@@ -19,19 +21,19 @@ run: $(RUN) ## the whole product on http://127.0.0.1:8000 (or PORT); Ctrl-C stop
 	@exec $(PY) -m flask --app wsgi up
 
 test: $(DEV) browser ## every test: unit, integration, end-to-end
-	@exec $(PY) -m pytest $(PYTEST_ARGS)
+	@exec $(PY) -m pytest $(TOGETHER) $(PYTEST_ARGS)
 
 test-unit: $(DEV) ## tests without servers
-	@exec $(PY) -m pytest tests/unit $(PYTEST_ARGS)
+	@exec $(PY) -m pytest tests/unit $(TOGETHER) $(PYTEST_ARGS)
 
 test-integration: $(DEV) ## tests on real PostgreSQL, Redis and HTTP
-	@exec $(PY) -m pytest tests/integration $(PYTEST_ARGS)
+	@exec $(PY) -m pytest tests/integration $(TOGETHER) $(PYTEST_ARGS)
 
 test-e2e: $(DEV) browser ## tests of the whole product in a real Chromium
-	@exec $(PY) -m pytest tests/e2e $(PYTEST_ARGS)
+	@exec $(PY) -m pytest tests/e2e $(TOGETHER) $(PYTEST_ARGS)
 
 coverage: $(DEV) browser ## every test, then 90 % of all branches and 100 % of the money files
-	@$(PY) -m pytest --cov --cov-report= $(PYTEST_ARGS)
+	@$(PY) -m pytest --cov --cov-report= $(TOGETHER) $(PYTEST_ARGS)
 	@$(PY) -m coverage report --skip-covered --fail-under=90
 	@$(PY) -m coverage report --include=$(MONEY) --fail-under=100
 

@@ -173,9 +173,12 @@ def _with_redis_again(site: Site, port: int, redis: servers.OwnRedis) -> Row:
 
 
 def _odd(port: int) -> Row:
-    tried = odd_requests.REFUSED_BY_THE_SERVER | odd_requests.ODD_BUT_SOUND
-    wrong = [name for name, (raw, status) in tried.items() if _status(port, raw) != status]
-    return Row(AREA, f"{len(tried)} odd requests with a wrong answer", ", ".join(wrong) or "0", "0", not wrong)
+    refused, sound = odd_requests.REFUSED_BY_THE_SERVER, odd_requests.ODD_BUT_SOUND
+    wrong = [name for name in refused if not odd_requests.is_refused(port, name)]
+    wrong += [name for name, (raw, status) in sound.items() if _status(port, raw) != status]
+    return Row(
+        AREA, f"{len(refused) + len(sound)} odd requests with a wrong answer", ", ".join(wrong) or "0", "0", not wrong
+    )
 
 
 def _status(port: int, raw: bytes) -> int:

@@ -49,7 +49,7 @@ def rows(ground: Ground, size: Size) -> Iterator[Row]:
                 yield from mixed(site, 24)
             yield from fair(site, 4, *((200, 10) if is_full else (24, 2)))
             yield from judged(site)
-            yield from endless(site, timeout, ENDLESS if is_full else ("drip", "hang"))
+            yield from endless(site, timeout, ENDLESS if is_full else ("drip",))
         if is_full:
             with site.worker(1):
                 yield from fair(site, 1, 200, 10)

@@ -12,7 +12,7 @@ from pixshift.blueprints import limits
 from pixshift.blueprints.helpers import DEEPEST_JSON
 from tests import factories, servers
 from tests.factories import Person
-from tests.odd_requests import LOGIN, ODD_BUT_SOUND, REFUSED_BY_THE_SERVER, ask, request, status_of
+from tests.odd_requests import LOGIN, ODD_BUT_SOUND, REFUSED_BY_THE_SERVER, ask, is_refused, request, status_of
 
 CREATE = "/api/v1/transformations"
 UPLOAD = "/api/v1/transformations/upload"
@@ -248,8 +248,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 @pytest.mark.parametrize("name", REFUSED_BY_THE_SERVER)
 def test_what_is_no_sound_request_is_refused_by_the_server(port: int, name: str) -> None:
-    raw, status = REFUSED_BY_THE_SERVER[name]
-    assert status_of(ask(port, raw)) == status
+    assert is_refused(port, name)
 
 
 def test_a_request_hidden_behind_another_is_not_answered(port: int) -> None:

@@ -179,7 +179,7 @@ def test_the_limit_counts_each_model_for_itself(database_url: str, tmp_path: Pat
 
 
 def test_who_waits_for_a_model_that_fails_is_told_so_at_once(world: World) -> None:
-    job_id = world.job()
+    job_id = world.job(created_at=world.clock() - timedelta(minutes=1))
     break_circuit(world)
     (late,) = waiting(world, 1)
     with world.app.app_context():

@@ -78,15 +78,14 @@ def test_a_worker_told_to_stop_finishes_what_it_has_in_hand(site: Site) -> None:
     assert is_clean(worker.text()), worker.text()
 
 
-def test_a_worker_that_cannot_finish_in_time_hands_back_within_thirty_seconds(big_site: Site) -> None:
+def test_a_worker_that_cannot_finish_in_time_hands_back(big_site: Site) -> None:
+    """With two seconds instead of twenty-five; a drill waits for all of them."""
     site = big_site
     site.gemini.push("hang")
-    with site.worker() as worker:
+    with jobs.worker(site.folder, site.env, launcher=("tests/hasty.py", "2")) as worker:
         job = site.ask()
         servers.wait_until(lambda: site.gemini.in_flight == 1)
-        asked = time.monotonic()
         assert worker.stop() == 0
-        assert time.monotonic() - asked < 30
     row = jobs.read_job(site.app, job)
     assert (row.status, row.lease_token) == (Status.PENDING, None)
     assert is_clean(worker.text()), worker.text()
