@@ -16,8 +16,8 @@ group = AppGroup("retention", help="Deletion of pictures.")
 @group.command()
 @says_why
 def sweep() -> None:
-    """Delete every picture that is due now."""
-    gone = retention.sweep(toolbox())
+    """Delete every picture that is due now, and every object that no row knows."""
+    gone = retention.sweep(toolbox()) + orphans.remove_unknown(toolbox())
     click.echo(f"{gone} deleted.")
     left = len(retention.due(toolbox().now()))
     if left:
@@ -25,17 +25,17 @@ def sweep() -> None:
 
 
 @group.command()
-@click.option("--delete", "remove", is_flag=True, help="Remove unknown objects that are older than 10 minutes.")
+@click.option("--delete", "remove", is_flag=True, help="Remove unknown objects that are older than two minutes.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @says_why
 def audit(remove: bool, as_json: bool) -> None:
     """List stored objects that no row knows, and rows whose picture is not there; exit status 1 if there are any.
 
-    Workers remove unknown objects by themselves every hour.
+    Workers remove unknown objects by themselves every quarter of an hour, and so does `flask retention sweep`.
 
     \b
     unknown  no row knows it
-    young    no row knows it yet, and it is not 10 minutes old: it is not removed
+    young    no row knows it yet, and it is not two minutes old: it is not removed
     foreign  it lies in no folder of ours: it is not removed
     removed  it was unknown
     lost     a row's picture that is not there

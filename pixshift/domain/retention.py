@@ -11,7 +11,7 @@ PROMISE = timedelta(minutes=5)  # what people are told; the rest is for the swee
 UNUSED = timedelta(hours=24)
 OVERDUE = timedelta(minutes=1)  # due for longer than this: operators are told
 # An object is stored before its row is: one that no row knows is left alone until nobody can be at it any more.
-UNKNOWN_GRACE = timedelta(minutes=10)
+UNKNOWN_GRACE = timedelta(minutes=2)
 _SWEEP = PROMISE - AFTER_DOWNLOAD
 _ID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _PHOTO = re.compile(rf"uploads/{_ID}/({_ID})\.jpg")

@@ -10,7 +10,7 @@ from pixshift.services import leases, orphans, retention
 
 log = logging.getLogger(__name__)
 FIRST_LOOK_SECONDS = 30.0
-LOOK_SECONDS = 3600.0
+LOOK_SECONDS = 900.0
 
 
 def sweep_once(app: Flask) -> None:
@@ -32,7 +32,7 @@ def sweep_forever(app: Flask, stop: threading.Event) -> None:
 
 
 def look_forever(app: Flask, stop: threading.Event) -> None:
-    """Remove what no row knows, soon after the start and then every hour, until ``stop`` is set.
+    """Remove what no row knows, soon after the start and then every quarter of an hour, until ``stop`` is set.
 
     Not in the sweeper's thread: a store with very many objects takes longer to list than a sweep may be late.
     """

@@ -116,7 +116,7 @@ def test_what_no_row_knows_is_found_and_removed_and_what_a_row_knows_stays(world
 def test_what_may_be_an_upload_under_way_is_left_however_wrong_our_clock_is(world: World, tmp_path: Path) -> None:
     young, check = put(world, images.upload_key(uuid4(), uuid4())), put(world, f"checks/{uuid4()}.txt")
     world.clock.now = datetime.now(UTC) + timedelta(hours=3)
-    age(tmp_path / "pictures", minutes=9)
+    age(tmp_path / "pictures", minutes=1)
     assert look(world, remove=True) == {young: State.YOUNG}  # and somebody asks whether the store answers
     assert keys(world) == [check, young]
 
@@ -285,6 +285,14 @@ def test_the_command_tells_and_removes(world: World, tmp_path: Path) -> None:
     removed = audit(world.app, "--delete")
     assert (removed.exit_code, removed.stdout.count("removed  3 h  ")) == (0, 6)
     assert audit(world.app).exit_code == 0
+
+
+def test_a_sweep_by_hand_removes_what_no_row_knows_too(world: World, tmp_path: Path) -> None:
+    planted(world)
+    age(tmp_path / "pictures", hours=3)
+    swept = world.app.test_cli_runner().invoke(args=["retention", "sweep"])
+    assert (swept.exit_code, swept.output) == (0, "6 deleted.\n")
+    assert keys(world) == []
 
 
 def test_the_command_says_what_is_lost_and_that_a_store_is_away(world: World, tmp_path: Path) -> None:
