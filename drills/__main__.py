@@ -8,7 +8,9 @@ import logging
 import sys
 import tempfile
 import time
+import traceback
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 from drills import DRILLS
@@ -46,9 +48,18 @@ def run(names: list[str], size: Size) -> list[Row]:
             own = Path(folder) / name
             own.mkdir()
             with servers.redis_server() as redis_url:
-                rows += DRILLS[name](Ground(own, postgres, template, f"{redis_url}/0"), size)
+                rows += found(name, Ground(own, postgres, template, f"{redis_url}/0"), size)
             print(f"{name}: {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
     return rows
+
+
+def found(name: str, ground: Ground, size: Size) -> Iterator[Row]:
+    """The rows of one drill; one that breaks off is a row that is short, and the others go on."""
+    try:
+        yield from DRILLS[name](ground, size)
+    except Exception as error:  # whatever it was: the table must not be lost with it
+        traceback.print_exc()
+        yield Row(name, "the drill broke off", f"{type(error).__name__}: {error}"[:200], "", False)
 
 
 if __name__ == "__main__":

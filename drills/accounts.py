@@ -15,10 +15,11 @@ from drills.table import Row, at_most, exactly
 from drills.witness import Witness
 from pixshift.domain import images
 from pixshift.domain.failures import FailureReason
-from pixshift.domain.lifecycle import FINAL, MAX_ATTEMPTS, Purse, Reservation, Status
+from pixshift.domain.lifecycle import FINAL, LEASE, MAX_ATTEMPTS, Purse, Reservation, Status
 from pixshift.domain.roles import AuthProvider
 from pixshift.extensions import db
 from pixshift.models import Attempt, Transformation, Upload, User
+from pixshift.services.jobs import LEASE_LOST
 from tests import servers
 from tests.sites import Site
 
@@ -102,10 +103,15 @@ def folder(site: Site) -> Path:
     return Path(site.env["PIXSHIFT_INSTANCE"]) / "pictures"
 
 
-def rows(site: Site, area: str, witness: Witness) -> Iterator[Row]:
-    """What must be true of all jobs of a site after whatever was done to its workers."""
+def rows(site: Site, area: str, witness: Witness, *, leases_ran_out: bool = False) -> Iterator[Row]:
+    """What must be true of all jobs of a site after whatever was done to its workers.
+
+    ``leases_ran_out``: the drill did not wait for leases but pushed them back.
+    """
     yield from books(site, area)
     attempts = _attempts(site)
+    if not leases_ran_out:
+        yield exactly(area, "jobs taken back while their lease still ran", _taken_early(attempts), 0)
     cut_off = [attempt for attempt in attempts if attempt.outcome != Status.COMPLETED]
     made = Counter(attempt.transformation_id for attempt in attempts if attempt.outcome == Status.COMPLETED)
     yield exactly(area, "pictures made twice", sum(count > 1 for count in made.values()), 0)
@@ -179,6 +185,17 @@ def _longest_wait(jobs: list[Transformation], attempts: list[Attempt]) -> float:
 
 def _next(moments: list[datetime], begin: datetime) -> datetime:
     return min(moment for moment in moments if moment > begin)
+
+
+def _taken_early(attempts: list[Attempt]) -> int:
+    """Attempts that began less than a lease after one that nobody ended: its worker may have been alive."""
+    early, before = 0, {}
+    for attempt in sorted(attempts, key=lambda one: (one.transformation_id, one.number)):
+        last = before.get(attempt.transformation_id)
+        if last and last.outcome in (None, LEASE_LOST):
+            early += attempt.started_at - last.started_at < LEASE
+        before[attempt.transformation_id] = attempt
+    return early
 
 
 def _asked_too_often(cut_off: list[Attempt], witness: Witness) -> int:

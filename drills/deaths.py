@@ -69,7 +69,7 @@ def _kills(ground: Ground, plan: Plan) -> Iterator[Row]:
             accounts.wait_for_the_last(site)
             yield _shown(crew)
             orphans = [pid for leader in crew.dead for pid in jobs.alive(leader)]
-        yield from accounts.rows(site, AREA, witness)
+        yield from accounts.rows(site, AREA, witness, leases_ran_out=plan.leases_run_out)
         yield exactly(AREA, "helper processes that outlived their worker", len(orphans), 0)
 
 

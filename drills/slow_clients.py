@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import math
 import random
 import socket
 import threading
@@ -77,7 +78,7 @@ class Others:
     @property
     def slowest(self) -> float:
         """Of 99 in 100 answers, seconds."""
-        return sorted(self.seconds)[max(0, int(len(self.seconds) * 0.99) - 1)]
+        return sorted(self.seconds)[math.ceil(len(self.seconds) * 0.99) - 1]
 
 
 def rows(site: Site, port: int, count: int, is_full: bool) -> Iterator[Row]:

@@ -5,7 +5,6 @@ import os
 import socket
 import struct
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,8 +12,10 @@ from uuid import UUID
 
 from flask import Flask
 
+from pixshift.cli.operations import web_command
 from pixshift.extensions import db
 from pixshift.services import sessions
+from pixshift.settings import load_settings
 from tests import servers
 from tests.sites import Site
 
@@ -55,10 +56,7 @@ class Website:
 def website(site: Site) -> Iterator[Website]:
     """Running when it yields, stopped afterwards."""
     web = Website(servers.free_port())
-    command = [
-        sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(web.port),
-        "--blocking-threads", "256", "--no-ws", "wsgi:app",
-    ]  # fmt: skip
+    command = web_command(load_settings(site.env | {"PORT": str(web.port)}))
     inherited = {name: os.environ[name] for name in servers.INHERITED if name in os.environ}
     with (site.folder / "web.log").open("wb") as log:
         process = subprocess.Popen(

@@ -32,13 +32,15 @@ from pixshift.settings import ROOT, Settings, load_settings
 from pixshift.tasks.queue import HueyQueue
 from pixshift.tasks.transformations import make_next
 
-# libpq's words for it, in seconds, the last in ms: a server that a cut network hides is given up, not waited for.
-_DEAD_IS_NOTICED = {
+# libpq's words for it, in seconds, tcp_user_timeout in ms. A server that a cut network hides is given up, not waited
+# for; and who froze in mid-transaction must not keep its locks: all claims of a model queue at one row.
+_NOBODY_WAITS_FOR_THE_DEAD = {
     "connect_timeout": 5,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "tcp_user_timeout": 15_000,
+    "options": "-c idle_in_transaction_session_timeout=10s -c lock_timeout=5s",
 }
 MIGRATIONS = Path(ROOT) / "migrations"
 
@@ -82,7 +84,7 @@ def _work(app: Flask, concurrency: int) -> None:
 def _flask_config(settings: Settings) -> dict[str, object]:
     engine: dict[str, object] = {"pool_pre_ping": True}
     if settings.sqlalchemy_url.startswith("postgresql"):
-        engine |= {"pool_size": 10, "max_overflow": 20, "pool_timeout": 10, "connect_args": _DEAD_IS_NOTICED}
+        engine |= {"pool_size": 10, "max_overflow": 20, "pool_timeout": 10, "connect_args": _NOBODY_WAITS_FOR_THE_DEAD}
     return {
         "SECRET_KEY": settings.secret_key.get_secret_value(),
         "TESTING": settings.env == "test",

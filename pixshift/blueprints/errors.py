@@ -2,6 +2,7 @@
 
 import logging
 import math
+import time
 from typing import Any
 from urllib.parse import quote
 
@@ -28,6 +29,7 @@ from pixshift.errors import (
 
 log = logging.getLogger(__name__)
 _LARGEST_DRAIN = 32 * 1024 * 1024
+_LONGEST_DRAIN_SECONDS = 5.0
 
 
 def init_app(app: Flask) -> None:
@@ -143,7 +145,7 @@ def _too_large() -> PixShiftError:
 
 
 def _too_many_parts() -> InvalidInput:
-    text = request.max_form_memory_size or 0
+    text = min(request.max_form_memory_size or 0, request.max_content_length or 0)
     return InvalidInput(
         f"The form has too many fields, or one that is too long: {limits.MOST_PARTS} parts and {text // 1000} kB of "
         "text are possible. Send only the fields that the form has.",
@@ -158,14 +160,18 @@ def _unexpected(error: Exception) -> Response:
 
 
 def _drain() -> None:
-    """Read what is left of a refused body, up to a bound: a client still sending would miss the answer otherwise."""
+    """Read what is left of a refused body: a client still sending would miss the answer otherwise.
+
+    Up to a bound, and for some seconds: whoever sends slowly must not hold a thread for what nobody wants.
+    """
     if g.get("is_unread"):
         return  # there is no thread to wait for it
     is_chunked = "Transfer-Encoding" in request.headers  # then its end is seen when it is reached
     left = _LARGEST_DRAIN if is_chunked else min(request.content_length or 0, _LARGEST_DRAIN)
     stream = request.environ.get("wsgi.input")
-    while stream is not None and left > 0:
-        chunk = stream.read(min(left, 65536))
+    ends = time.monotonic() + _LONGEST_DRAIN_SECONDS
+    while stream is not None and left > 0 and time.monotonic() < ends:
+        chunk = stream.read(min(left, 4096))
         if not chunk:
             return
         left -= len(chunk)

@@ -56,8 +56,6 @@ def count(calls: Calls, person: UUID | None) -> None:
     A person counts wherever they call from, so that many behind one address do not stop each other. Whoever asks for
     codes or tries them counts by address in any case: there a new person is made in a minute.
     """
-    if calls is Calls.NONE:
-        return
     rate: Rate = current_app.extensions["rates"][calls]
     keys = [] if person is None else [f"{calls.value}:{person}"]
     if person is None or calls is Calls.AUTH:

@@ -1,6 +1,6 @@
 """Bytes in and out: the uploaded file, and pictures for their owner only."""
 
-import threading
+import time
 from collections.abc import Iterator
 from uuid import UUID
 
@@ -79,10 +79,8 @@ def _sent(response: Response, disposition: str, name: str) -> Response:
 
 
 def _is_prefetch() -> bool:
-    purpose = (
-        request.headers.get("Sec-Purpose", "") + request.headers.get("Purpose", "") + request.headers.get("X-Moz", "")
-    )
-    return "prefetch" in purpose.lower()
+    said = " ".join(request.headers.get(name, "") for name in ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")).lower()
+    return any(word in said for word in ("prefetch", "prerender", "preview"))
 
 
 def _counted(app: Flask, picture: Picture, transformation_id: UUID) -> Iterator[bytes]:
@@ -97,7 +95,7 @@ def _counted(app: Flask, picture: Picture, transformation_id: UUID) -> Iterator[
             yield rest
         rest = chunk
     yield rest[:-1]
-    threading.Event().wait(_LAST_BYTE_SECONDS)
+    time.sleep(_LAST_BYTE_SECONDS)
     yield rest[-1:]
     with app.app_context():
         retention.downloaded(app.extensions["toolbox"], transformation_id)

@@ -10,11 +10,13 @@ from collections import Counter
 from flask import Flask, current_app, g, request
 
 from pixshift.blueprints import stalled
+from pixshift.blueprints.helpers import address
+from pixshift.domain.otp import address_block
 from pixshift.errors import RateLimitExceeded
 
 ALL = 224  # of the web server's 256 threads, see cli/operations.py
 EACH = 32  # pictures that one person takes at once
-_BODIES = "bodies"
+EACH_ADDRESS = 208  # bodies that one address sends at once: there may be a whole company behind it, but not everybody
 
 
 class Places:
@@ -32,7 +34,9 @@ class Places:
     def take(self, owner: str, limit: int = ALL) -> None:
         """Raises RateLimitExceeded when all places are taken, or this owner has as many as ``limit``."""
         with self._lock:
-            if self.taken >= ALL or self._taken[owner] >= limit:
+            if self._taken[owner] >= limit:
+                raise RateLimitExceeded("Too many at once from you. Wait until one is done.", retry_after=2)
+            if self.taken >= ALL:
                 raise RateLimitExceeded("Very many are here right now. Please try again in a moment.", retry_after=2)
             self._taken[owner] += 1
 
@@ -64,14 +68,21 @@ def init_app(app: Flask) -> None:
 def _enter() -> None:
     """A request with a body takes a place until it is answered; one that finds none is refused unread."""
     if request.environ.get("SERVER_SOFTWARE") == "Granian":
-        of(current_app).watch(int(request.environ["SERVER_PORT"]))
+        of(current_app).watch(_own_port())
     if not request.content_length and "Transfer-Encoding" not in request.headers:
         return
     g.is_unread = True
-    of(current_app).take(_BODIES)
-    g.is_unread, g.has_place = False, True
+    sender = f"bodies from {address_block(address())}"
+    of(current_app).take(sender, EACH_ADDRESS)
+    g.is_unread, g.place = False, sender
+
+
+def _own_port() -> int:
+    """Where the server listens, whatever a proxy in front or the caller says of it."""
+    as_it_came = request.environ.get("werkzeug.proxy_fix.orig", request.environ)
+    return int(as_it_came["SERVER_PORT"])
 
 
 def _leave(_error: BaseException | None) -> None:
-    if g.pop("has_place", False):
-        of(current_app).give_back(_BODIES)
+    if sender := g.pop("place", None):
+        of(current_app).give_back(sender)

@@ -1,4 +1,4 @@
-"""Whoever holds a thread of the web server and moves nothing for a minute loses the connection.
+"""Whoever holds a thread of the web server and moves next to nothing for a minute loses the connection.
 
 The server itself waits for a body for ever, and nothing in Python interrupts its wait. But the kernel knows what moved
 on each connection, and when one is shut down, the wait for it ends as if the caller had gone away. Linux only;

@@ -40,7 +40,7 @@ def up() -> None:
     with current_app.app_context():  # its end gives the database back, which the children need
         upgrade()
         seed()
-    commands = [_web_command(settings), [sys.executable, "-m", "flask", "--app", "wsgi", "worker"]]
+    commands = [web_command(settings), [sys.executable, "-m", "flask", "--app", "wsgi", "worker"]]
     sys.exit(_run_together(commands, settings))
 
 
@@ -56,7 +56,8 @@ def _require_free(host: str, port: int) -> None:
         raise click.ClickException(message) from None
 
 
-def _web_command(settings: Settings) -> list[str]:
+def web_command(settings: Settings) -> list[str]:
+    """The web server as it must be started, see the comments above."""
     return [
         sys.executable, "-m", "granian", "--interface", "wsgi", "--host", settings.host,
         "--port", str(settings.port), "--workers", str(settings.web_concurrency),
@@ -85,7 +86,8 @@ def _run_together(commands: list[list[str]], settings: Settings) -> int:
     ]
     click.echo(f"PixShift is at {settings.app_url} - Ctrl-C stops it.", err=True)
     while not stopping.wait(0.2):
-        if any(child.poll() is not None for child in children):
+        if ended := [str(child.args[-1]) for child in children if child.poll() is not None]:  # type: ignore[index]
+            click.echo(f"{', '.join(ended)} ended by itself: PixShift stops.", err=True)
             break
     for child in children:
         if child.poll() is None:

@@ -36,7 +36,7 @@ def audit(remove: bool, as_json: bool) -> None:
     \b
     unknown  no row knows it
     young    no row knows it yet, and it is not two minutes old: it is not removed
-    foreign  it lies in no folder of ours: it is not removed
+    foreign  it lies in no folder of ours, or is not named as ours are: it is not removed
     removed  it was unknown
     lost     a row's picture that is not there
     """
@@ -49,7 +49,7 @@ def audit(remove: bool, as_json: bool) -> None:
         click.echo("Every object has its row, and every row its object.")
     wrong = sum(finding.state is not State.REMOVED for finding in found)
     if wrong:
-        raise click.ClickException(f"{wrong} do not match.")
+        raise click.ClickException(f"{wrong} found that do not match.")
 
 
 def _as_json(finding: Finding) -> dict[str, object]:

@@ -7,9 +7,13 @@ first answer closes it again.
 from datetime import timedelta
 
 OPENS_AFTER = 5  # faults in a row
-IN_A_ROW = timedelta(minutes=1)  # faults that lie farther apart say nothing about now
+IN_A_ROW = timedelta(minutes=10)  # twice the longest attempt: a model that hangs fails seldom, but every time
+LAST_CHANCE = timedelta(seconds=30)  # for a job that used its attempts up while its circuit was open
 PROBE_EVERY = timedelta(seconds=10)
-# Calls are counted when their jobs are claimed; two seconds are for what lies between a claim and its call.
+FRESH = timedelta(minutes=6)  # longer than any attempt may take: when nobody tried since, nothing is known
+LONGEST_PAUSE = timedelta(minutes=1)  # for a vendor who says "busy, come back in …"; its job waits as long as it says
+# Calls are counted when their jobs are claimed. Two seconds are for the way to the call; a picture store that was away
+# makes it longer, and then a minute may see some more.
 CALLS_WINDOW = timedelta(seconds=62)
 
 NOTICE = "The model is not answering right now. Your picture waits and starts by itself as soon as it does."

@@ -52,7 +52,7 @@ class FailureReason(StrEnum):
 
     @property
     def is_answer(self) -> bool:
-        """Whether the vendor did answer: then it is well, whatever it said."""
+        """Whether the vendor judged or refused: then it is well."""
         return self in _ANSWERS
 
     @property

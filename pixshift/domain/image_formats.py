@@ -7,9 +7,8 @@ HEAD_BYTES = 1024
 
 _AS_JPG = "Please save it as a JPG, PNG or WebP picture and choose that."
 _EXPORT = (
-    "Please export it as JPG. On an iPhone: in Photos, Share › Options › Most Compatible, and save it to Files; "
-    "Settings › Camera › Formats › Most Compatible does it for new photos. "
-    "On a Mac: Preview, File › Export. On Windows: Photos, Save as. Elsewhere: open it and save it as JPG."
+    "Please export it as JPG. On an iPhone: Share › Options › Most Compatible, then save it to Files. "
+    "Elsewhere: open it and choose Export or Save as, JPG."
 )
 _TEXTS = {
     "HEIC": f"is a HEIC picture, which cannot be read here. {_EXPORT}",

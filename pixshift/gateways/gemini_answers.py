@@ -55,7 +55,7 @@ FINISHES = {
 }
 # With these a picture counts (it is verified later); without one, text means TEXT_ONLY and nothing means NO_IMAGE.
 _USABLE = {None, "STOP", "MAX_TOKENS", "FINISH_REASON_UNSPECIFIED"}
-_LONGEST_WAIT_SECONDS = 3600.0
+_MOST_BELIEVED_SECONDS = 3600.0
 _LARGEST_COUNT = 2**31 - 1  # what fits beside the attempt; nobody was ever billed more for a picture
 _LONGEST_NAME = 80
 _FOR_OPERATORS = (Reason.MODEL_GONE, Reason.VENDOR_REFUSED, Reason.UNKNOWN)
@@ -251,7 +251,7 @@ def refusal(response: "httpx2.Response") -> tuple[Reason, float | None, str]:
 
 def _wait(seconds: float | None) -> float | None:
     """How long the vendor asks us to wait, at most an hour; None for what is no number."""
-    return None if seconds is None or math.isnan(seconds) else min(max(seconds, 0.0), _LONGEST_WAIT_SECONDS)
+    return None if seconds is None or math.isnan(seconds) else min(max(seconds, 0.0), _MOST_BELIEVED_SECONDS)
 
 
 def _retry_info(body: Any) -> float | None:

@@ -70,10 +70,8 @@ class PooledImageDecoder:
         job = {"do": "verify", **_announced(facts), "thumbnail": images.THUMBNAIL}
         try:
             answer, thumbnail = self._pool.run_patiently(job, data, _VERIFY_WAIT_SECONDS)
-        except (PoolFull, HelperTooSlow):  # our own shortage: its sides are bounded, so it says nothing of the picture
+        except (PoolFull, HelperTooSlow, HelperDied):  # our own shortage of time or memory, as far as anybody can tell
             raise RateLimitExceeded("Too many pictures are being checked right now.", retryable=True) from None
-        except HelperDied:
-            raise images.unreadable(name) from None
         _require_sound(answer, name)
         return VerifiedImage(image_formats.SUPPORTED[kind], answer["width"], answer["height"], thumbnail)
 
@@ -96,7 +94,8 @@ def _give_memory_back() -> None:
 
 
 def _announced(facts: ImageFacts) -> dict[str, Any]:
-    return {"format": facts.format, "width": facts.width, "height": facts.height}
+    sides = {"width": facts.width, "height": facts.height}
+    return {"format": facts.format, "orientation": facts.orientation, **sides}
 
 
 def _require_sound(answer: dict[str, Any], name: str) -> None:

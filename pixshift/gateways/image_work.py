@@ -77,14 +77,24 @@ def normalise(job: dict[str, Any], data: bytes) -> _Answer:
     shrink = _shrink_on_load(job["format"], max(job["width"], job["height"]), side)
 
     def encode(source: bytes, fail_on: str) -> _Answer:
-        image = _load(job, source, fail_on=fail_on, **shrink).thumbnail_image(side, height=side, size="down")
-        image = _to_srgb(image)
+        image = _turned(job, _load(job, source, fail_on=fail_on, **shrink))
+        image = _to_srgb(image.thumbnail_image(side, height=side, size="down"))
         if image.hasalpha():
             image = image.flatten(background=[255, 255, 255])
         payload = image.jpegsave_buffer(Q=_QUALITY, keep="none", subsample_mode="on")
         return {"width": image.width, "height": image.height}, payload
 
     return _strictly(encode, job["format"], data)
+
+
+def _turned(job: dict[str, Any], image: Any) -> Any:
+    """With the orientation that its reader did not get to: a PNG may bring it behind its pixels."""
+    import pyvips
+
+    if job["orientation"] > 1 and not image.get_typeof("exif-data"):
+        image = image.copy()
+        image.set_type(pyvips.GValue.gint_type, "orientation", job["orientation"])
+    return image
 
 
 def verify(job: dict[str, Any], data: bytes) -> _Answer:

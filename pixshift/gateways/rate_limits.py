@@ -72,8 +72,8 @@ class RedisRateLimits:
     """The RateLimits port on Redis, for any number of processes; each counts alone while Redis is away.
 
     A trip to Redis costs as much as a third of a status poll. So a rate may allow lots: up to ``rate.lot`` calls are
-    taken in one trip and spent here within a minute. What a process took and did not spend is lost to the others: they
-    refuse a little early, and together they never let through more than the rate.
+    taken in one trip and spent here within a minute. What a process took and did not spend is lost to the others, which
+    refuse a little early; spent late, it lets a few more through in that minute.
     """
 
     def __init__(
@@ -113,6 +113,6 @@ class RedisRateLimits:
     def _keep(self, key: str, hits: int) -> None:
         with self._lock:
             if key not in self._lots and len(self._lots) >= self._most_keys:
-                self._lots.clear()  # rare, and costs each key one trip
+                self._lots.clear()  # rare; what was fetched ahead is lost
             left, _ = self._lots.get(key, (0, 0.0))
             self._lots[key] = (left + hits, self._clock() + _LOT_SECONDS)

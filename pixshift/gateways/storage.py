@@ -20,7 +20,7 @@ from pixshift.settings_sections import Storage
 # Lower case, no dots but the extension's: neither "..", nor hidden, nor temporary files can be named.
 _KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}(/[a-z0-9][a-z0-9_-]{0,99}){0,4}\.[a-z0-9]{2,5}")
 _PARTIAL, _TRIES = ".part", 50
-# Somebody waits: a server that hangs has cost at most (4 s + 4 s + a pause of 1 s) when we give up.
+# Somebody waits: a server that takes calls and does not answer has cost two reads and a pause, 9 s, when we give up.
 _CONNECT_SECONDS, _READ_SECONDS, _ATTEMPTS, _CONNECTIONS = 2, 4, 2, 50
 _MISSING = {"404", "NoSuchKey", "NotFound"}
 
@@ -103,7 +103,7 @@ class LocalStorage:
     def _names(self, folder: str) -> list[str]:
         """What is in a folder, folders with a slash, so that they are sorted as the keys in them are."""
         with _translated(), contextlib.suppress(FileNotFoundError), os.scandir(self._folder / folder) as found:
-            return sorted(item.name + "/" * item.is_dir() for item in found)
+            return sorted(item.name + "/" * item.is_dir(follow_symlinks=False) for item in found)
         return []
 
     def check(self) -> str:

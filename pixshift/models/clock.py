@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from pixshift.models.base import read_rows, utcnow
+from pixshift.errors import ExternalServiceError
+from pixshift.models.base import read_rows
 
 log = logging.getLogger(__name__)
 RENEW_SECONDS = 60.0
@@ -20,25 +21,26 @@ class DatabaseClock:
     """The time of the database in UTC, asked for once a minute and counted on in between.
 
     Leases and due times are written by one machine and judged by others, so they must not hang on whose clock is wrong.
-    While the database is away, what is known is counted on; before it ever answered, this machine's own time is taken.
+    While the database is away, what is known is counted on. Raises ExternalServiceError before it ever answered: who
+    asks for the time needs the database anyway, and this machine's own time might take others' jobs from them.
     """
 
-    def __init__(self, read: Callable[[], datetime] | None = None, ticks: Callable[[], float] = time.monotonic) -> None:
-        self._read, self._ticks = read or _database_time, ticks
+    def __init__(self, read: Callable[[], datetime] | None = None, ticks: Callable[[], float] | None = None) -> None:
+        self._read, self._ticks = read or _database_time, ticks or _ticks
         self._known: tuple[datetime, float] | None = None  # a moment, and the ticks at that moment
         self._renew_at = 0.0
         self._renewing = threading.Lock()
 
     def __call__(self) -> datetime:
-        if self._ticks() >= self._renew_at and self._renewing.acquire(blocking=False):  # the others count on
+        if self._ticks() >= self._renew_at and self._renewing.acquire(blocking=self._known is None):
             try:
-                self._renew()
+                if self._ticks() >= self._renew_at:  # unless somebody else did while we waited
+                    self._renew()
             finally:
                 self._renewing.release()
-        known = self._known
-        if known is None:
-            return utcnow()
-        moment, at = known
+        if self._known is None:
+            raise ExternalServiceError(retryable=True, category="NETWORK")
+        moment, at = self._known
         return moment + timedelta(seconds=self._ticks() - at)
 
     def _renew(self) -> None:
@@ -52,6 +54,11 @@ class DatabaseClock:
         answered = self._ticks()
         self._known = moment, (asked + answered) / 2
         self._renew_at = answered + RENEW_SECONDS
+
+
+def _ticks() -> float:
+    """Seconds that also pass while the machine sleeps, where the system counts them (Linux)."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 def _database_time() -> datetime:

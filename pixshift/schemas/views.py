@@ -67,6 +67,7 @@ class JobView(Out):
     error_message: str | None
     way_out: str | None
     failure_reason: str | None
+    may_help_again: bool
     price_text: str
     made_in_seconds: float | None
     download_name: str | None
@@ -113,6 +114,7 @@ class JobView(Out):
             error_code=job.error_code,
             error_message=job.error_message,
             failure_reason=job.failure_reason,
+            may_help_again=job.failure_reason is not None and FailureReason(job.failure_reason).retryable,
             way_out=FailureReason(job.failure_reason).way_out if job.failure_reason else None,
             created_at=job.created_at,
             deleted_at=job.deleted_at,

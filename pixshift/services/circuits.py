@@ -1,10 +1,10 @@
 """Whether a model may be asked right now: its circuit breaker, and its calls in a minute, shared by all workers."""
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import case, func, select, update
+from sqlalchemy import case, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from pixshift.domain import circuits
@@ -55,8 +55,17 @@ def _wait(model: str, until: datetime) -> None:
     change(update(ModelCircuit).where(ModelCircuit.model == model).values(wait_until=until))
 
 
-def failed(toolbox: Toolbox, model: str) -> None:
-    """The vendor failed us: counted, and after a few in a row the circuit opens."""
+def is_open(model: str) -> bool:
+    """Whether jobs of this model wait because it fails."""
+    own = select(ModelCircuit.model).where(ModelCircuit.model == model, ModelCircuit.opened_at.is_not(None))
+    return bool(read_rows(own))
+
+
+def failed(toolbox: Toolbox, model: str, retry_after: float | None = None) -> None:
+    """The vendor failed us: counted, and after a few in a row the circuit opens.
+
+    While the vendor asks for a pause (seconds), no other job of this model is claimed either, for a minute at most.
+    """
     now, own = toolbox.now(), ModelCircuit.model == model
     in_a_row = ModelCircuit.last_fault_at > now - circuits.IN_A_ROW
     change(
@@ -69,6 +78,10 @@ def failed(toolbox: Toolbox, model: str) -> None:
         .where(own, ModelCircuit.opened_at.is_(None), ModelCircuit.faults >= circuits.OPENS_AFTER)
         .values(opened_at=now, wait_until=now + circuits.PROBE_EVERY)
     )
+    if retry_after:
+        until = now + min(timedelta(seconds=retry_after), circuits.LONGEST_PAUSE)
+        sooner = or_(ModelCircuit.wait_until.is_(None), ModelCircuit.wait_until < until)
+        change(update(ModelCircuit).where(own, sooner).values(wait_until=until))
     db.session.commit()
     if opened:
         log.error("circuit opened: the model fails, its jobs wait", extra={"model": model})
@@ -99,7 +112,7 @@ def pause_seconds(toolbox: Toolbox) -> float | None:
 
 def open_circuits(now: datetime) -> list[tuple[str, datetime, int]]:
     """Model, since when, and faults in a row of each open circuit whose last fault is still fresh."""
-    fresh = ModelCircuit.last_fault_at > now - 2 * circuits.IN_A_ROW
+    fresh = ModelCircuit.last_fault_at > now - circuits.FRESH
     columns = select(ModelCircuit.model, ModelCircuit.opened_at, ModelCircuit.faults)
     return [tuple(row) for row in read_rows(columns.where(ModelCircuit.opened_at.is_not(None), fresh))]
 

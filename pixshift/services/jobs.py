@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from pixshift.domain import images, lifecycle, retention
+from pixshift.domain.circuits import LAST_CHANCE
 from pixshift.domain.failures import FailureReason
 from pixshift.domain.lifecycle import Stage, Status
 from pixshift.errors import InvalidInput, NotFound, PixShiftError, TransformationFailed
@@ -49,9 +50,13 @@ def make(toolbox: Toolbox, job: ClaimedJob) -> None:
     except SQLAlchemyError:
         raise  # nothing can be written for long: the lease runs out and the sweeper takes the job back
     except Exception as error:
-        outlast(toolbox, partial(_fail, toolbox, job, _as_failure(error, picture)))
+        failure = _as_failure(error, picture)
+        if outlast(toolbox, partial(_fail, toolbox, job, failure)):
+            _note_health(toolbox, job, failure)
         return
-    if not outlast(toolbox, partial(_complete, toolbox, job, key, picture, verified)):
+    if outlast(toolbox, partial(_complete, toolbox, job, key, picture, verified)):
+        _note_health(toolbox, job)
+    else:
         with suppress(PixShiftError):  # the attempt remembers its object: a later sweep removes it
             toolbox.gateways.storage.delete(key)
 
@@ -134,18 +139,20 @@ def _complete(toolbox: Toolbox, job: ClaimedJob, key: str, picture: EditedImage,
         done = db.session.scalar(select(Transformation.id).where(Transformation.id == job.id, names_it)) is not None
     _end_attempt(job.attempt_id, Status.COMPLETED.value if done else LEASE_LOST, picture.usage, now)
     commit(toolbox, job.id)
-    _model_answered(toolbox, job)
     log.info("job done" if done else "job finished too late", extra={"job": str(job.id), "attempt": job.attempt})
     return done
 
 
-def _fail(toolbox: Toolbox, job: ClaimedJob, failure: TransformationFailed) -> None:
-    """Try again later when that can help, else end the job and give back what it took."""
+def _fail(toolbox: Toolbox, job: ClaimedJob, failure: TransformationFailed) -> bool:
+    """Try again later when that can help, else end the job and give back what it took. False when it was too late."""
     now, reason, retry = toolbox.now(), FailureReason(failure.reason), toolbox.settings.gemini.retry
+    is_last_chance = reason.is_vendor_fault and job.attempt == retry.max_attempts and circuits.is_open(job.model)
     _end_attempt(job.attempt_id, reason.value, failure.usage, now)
     is_soon = (failure.retry_after or 0.0) <= lifecycle.LONGEST_WAIT_SECONDS
     again = failure.retryable and is_soon and reason.allows_another(job.attempt, retry.max_attempts)
     delay = _delay(toolbox, job, failure) if again else 0.0
+    if is_last_chance:  # its attempts went into a model that is known to fail: it waits whether that ends soon
+        again, delay = True, LAST_CHANCE.total_seconds()
     if again:
         ended = move_to(
             job.id,
@@ -159,21 +166,24 @@ def _fail(toolbox: Toolbox, job: ClaimedJob, failure: TransformationFailed) -> N
     else:
         ended = leases.end_badly(job.id, reason, now, _owned(job))
     commit(toolbox, job.id)
-    if ended and reason.is_vendor_fault:  # too late it may be ours: a worker that was frozen finds its deadline passed
-        circuits.failed(toolbox, job.model)
-    elif reason.is_answer:
-        _model_answered(toolbox, job)
     log.warning(
         "job failed" if ended else "job failed too late",
         extra={"job": str(job.id), "attempt": job.attempt, "reason": reason.value, "again": again},
     )
     if again and ended:
         toolbox.gateways.queue.nudge(delay)
+    return ended
 
 
-def _model_answered(toolbox: Toolbox, job: ClaimedJob) -> None:
-    if circuits.answered(job.model):
-        leases.nudge_waiting(toolbox)  # their nudges found a closed door
+def _note_health(toolbox: Toolbox, job: ClaimedJob, failure: TransformationFailed | None = None) -> None:
+    """What this end says of the model. Not asked of a job that ended too late: a worker that was frozen finds its
+    deadlines passed, which is no fault of the vendor's."""
+    reason = FailureReason(failure.reason) if failure else None
+    if reason is None or reason.is_answer:
+        if circuits.answered(job.model):
+            leases.nudge_waiting(toolbox)  # their nudges found a closed door
+    elif failure and reason.is_vendor_fault:
+        circuits.failed(toolbox, job.model, failure.retry_after)
 
 
 def _delay(toolbox: Toolbox, job: ClaimedJob, failure: TransformationFailed) -> float:

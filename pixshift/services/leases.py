@@ -24,6 +24,8 @@ from pixshift.services.lifecycle import commit, move_to
 from pixshift.services.toolbox import Toolbox
 
 log = logging.getLogger(__name__)
+_CLOSED = ModelCircuit.opened_at.is_(None)
+_LOOKS = 20  # each finds a job, leaves a model alone, or has lost a race
 _NO_LEASE: dict[str, Any] = {"lease_token": None, "lease_expires_at": None}
 
 
@@ -52,19 +54,22 @@ def claim(toolbox: Toolbox) -> ClaimedJob | None:
     """
     now, default = toolbox.now(), toolbox.settings.gemini.model
     may_be_asked = or_(ModelCircuit.wait_until.is_(None), ModelCircuit.wait_until <= now)
-    while first := read_rows(_fairest(now, default).where(may_be_asked)):
+    may_try = or_(Transformation.attempts < toolbox.settings.gemini.retry.max_attempts, _CLOSED)
+    for _ in range(_LOOKS):
+        first = read_rows(_fairest(now, default).where(may_be_asked, may_try))
+        if not first:
+            return None
         model, is_known = first[0].model, first[0].is_known
         if not is_known:
             circuits.begin(model)
         elif circuits.admit(toolbox, model, now):
-            mine = _fairest(now, default).where(_asked(default) == model)
+            mine = _fairest(now, default).where(_asked(default) == model, may_try)
             row = db.session.execute(mine.with_for_update(of=Transformation, skip_locked=True)).first()
             if row is not None:
                 return _take(toolbox, row, now)
-            break
+            db.session.rollback()  # somebody was quicker: there may be another one, of another model
         else:
             db.session.commit()  # until when its model waits is written down: the next look passes it by
-    db.session.rollback()
     return None
 
 
@@ -230,18 +235,24 @@ def nudge_waiting(toolbox: Toolbox) -> None:
         queue.nudge()
 
 
-def end_photoless(toolbox: Toolbox) -> int:
-    """Jobs that waited so long that their photo is gone: FAILED and given back. Answers how many."""
-    gone = (
-        select(Transformation.id)
-        .join(Upload, Upload.id == Transformation.upload_id)
-        .where(Transformation.status == Status.PENDING, Upload.deleted_at.is_not(None))
+def end_hopeless(toolbox: Toolbox) -> int:
+    """Jobs that wait in vain end and are given back. Answers how many.
+
+    Those whose photo is gone, and those that had their attempts while the model failed, and it still does.
+    """
+    now, gemini = toolbox.now(), toolbox.settings.gemini
+    waiting_jobs = select(Transformation.id).where(Transformation.status == Status.PENDING).limit(1000)
+    gone = waiting_jobs.join(Upload, Upload.id == Transformation.upload_id).where(Upload.deleted_at.is_not(None))
+    spent = (
+        waiting_jobs.join(TransformationType, TransformationType.id == Transformation.transformation_type_id)
+        .join(ModelCircuit, ModelCircuit.model == _asked(gemini.model))
+        .where(~_CLOSED, Transformation.attempts >= gemini.retry.max_attempts, Transformation.due_at <= now)
     )
     ended = 0
-    for (job_id,) in read_rows(gone.limit(1000)):
-        waits = Transformation.status == Status.PENDING
-        ended += end_badly(job_id, FailureReason.PHOTO_GONE, toolbox.now(), waits)
-        commit(toolbox, job_id)
+    for reason, query in ((FailureReason.PHOTO_GONE, gone), (FailureReason.VENDOR_DOWN, spent)):
+        for (job_id,) in read_rows(query):
+            ended += end_badly(job_id, reason, now, Transformation.status == Status.PENDING)
+            commit(toolbox, job_id)
     return ended
 
 

@@ -32,7 +32,7 @@ class State(StrEnum):
 
     UNKNOWN = "unknown"  # no row knows it, and nobody can be at it any more
     YOUNG = "young"  # no row knows it yet: perhaps an upload is under way
-    FOREIGN = "foreign"  # not in a folder of ours: it is never removed
+    FOREIGN = "foreign"  # not in a folder of ours, or not named as ours are: it is never removed
     REMOVED = "removed"  # it was unknown
     LOST = "lost"  # a row's picture that is not there
 
@@ -97,8 +97,10 @@ def _removed(storage: ImageStorage, finding: Finding) -> Finding:
     """One that cannot go is tried again next time; a store that does not answer ends the round."""
     try:
         storage.delete(finding.key)
-    except (PixShiftError, ValueError) as error:  # a name that is no key of ours: somebody has to look
-        if isinstance(error, PixShiftError) and error.category == "NETWORK":
+    except ValueError:  # its name is no key of ours: somebody has to look
+        return Finding(finding.key, finding.age, State.FOREIGN)
+    except PixShiftError as error:
+        if error.category == "NETWORK":
             raise
         log.error("an unknown object could not be removed", extra={"key": finding.key, "error": type(error).__name__})
         return finding
@@ -109,14 +111,15 @@ def _known(keys: list[str]) -> set[str]:
     """Those keys that a row counts on, looked up by the ids in them."""
     photos = [photo for key in keys if (photo := retention.photo_in(key))]
     made = [pair for key in keys if (pair := retention.job_and_attempt_in(key))]
+    # Attempts first: what an attempt names becomes its job's picture, never the other way round.
     queries = (
+        select(Attempt.storage_key).where(Attempt.id.in_([attempt for _, attempt in made])),
         select(Upload.storage_key).where(Upload.id.in_(photos), Upload.deleted_at.is_(None)),
         select(Transformation.transformed_image_url).where(
             Transformation.id.in_([job for job, _ in made]), Transformation.deleted_at.is_(None)
         ),
-        select(Attempt.storage_key).where(Attempt.id.in_([attempt for _, attempt in made])),
     )
-    wanted = (photos, made, made)
+    wanted = (made, photos, made)
     return {row[0] for query, ids in zip(queries, wanted, strict=True) if ids for row in read_rows(query)}
 
 

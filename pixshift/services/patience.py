@@ -1,7 +1,6 @@
 """Waiting for a part that is away, while a picture is in hand that the model was paid for."""
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -33,4 +32,4 @@ def outlast(toolbox: Toolbox, step: Callable[[], T]) -> T:
             if time.monotonic() >= give_up:
                 raise
             log.warning("waiting for a part that is away", extra={"error": type(error).__name__})
-        threading.Event().wait(AGAIN_SECONDS)
+        time.sleep(AGAIN_SECONDS)

@@ -14,7 +14,7 @@ from sqlalchemy import case, func, select, update
 
 from pixshift.domain import retention
 from pixshift.domain.lifecycle import FINAL, Status
-from pixshift.errors import InvalidInput, PixShiftError
+from pixshift.errors import InternalError, InvalidInput, PixShiftError
 from pixshift.extensions import db
 from pixshift.gateways.ports import ImageStorage
 from pixshift.models import Attempt, Transformation, Upload
@@ -151,9 +151,13 @@ def _fault_of_deleting(storage: ImageStorage, item: DueObject) -> PixShiftError 
     try:
         storage.delete(item.key)
     except PixShiftError as error:
-        log.error("a due picture could not be deleted", extra={"row": str(item.row_id), "error": error.message})
-        return error
-    return None
+        fault = error
+    except ValueError:  # no key of ours, so somebody has to look; the others must not be kept by it
+        fault = InternalError("its key is none")
+    else:
+        return None
+    log.error("a due picture could not be deleted", extra={"row": str(item.row_id), "error": fault.message})
+    return fault
 
 
 def _record(toolbox: Toolbox, item: DueObject) -> bool:

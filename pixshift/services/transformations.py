@@ -126,8 +126,10 @@ def thumbnail(toolbox: Toolbox, user_id: UUID, transformation_id: UUID) -> bytes
     """A small WebP of one's own picture. Raises NotFound once the picture is gone or overdue."""
     mine = (Transformation.id == transformation_id) & (Transformation.user_id == user_id)
     oldest = retention.shown_if_due_after(toolbox.now())
-    kept = Transformation.deleted_at.is_(None) & (Transformation.delete_due_at > oldest)
-    rows = read_rows(select(Transformation.thumbnail).where(mine, kept))
+    is_over = Transformation.deleted_at.is_not(None) | (Transformation.delete_due_at <= oldest)
+    rows = read_rows(select(Transformation.thumbnail, is_over.label("is_over")).where(mine))
+    if rows and rows[0].is_over:
+        raise NotFound("This picture was deleted, as promised.", details={"reason": "deleted"})
     if not rows or rows[0].thumbnail is None:
         raise NotFound("There is no picture here.")
     return bytes(rows[0].thumbnail)

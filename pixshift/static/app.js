@@ -23,9 +23,10 @@ on('change', async (field) => {
   image.src = URL.createObjectURL(file)
   const read = await image.decode().catch(() => 1)
   const sides = [image.naturalWidth, image.naturalHeight]
-  say(file.size > words.max ? words.big : read || !field.accept.includes(file.type) ? words.kind
+  say(file.size > words.max ? words.big : read ? ''
     : Math.min(...sides) < 100 ? words.small : Math.max(...sides) > 5000 ? words.large : '')
   if (image.hidden) return
+  image.hidden = !!read
   const call = new XMLHttpRequest()
   call.open('POST', form.action)
   call.setRequestHeader('X-CSRFToken', form.csrf_token.value)

@@ -15,7 +15,7 @@ LOOK_SECONDS = 900.0
 
 def sweep_once(app: Flask) -> None:
     """One round. Two sweepers at once do no harm: each of their writes is conditional."""
-    for step in (leases.take_back_lost, leases.end_photoless, leases.nudge_waiting, retention.sweep):
+    for step in (leases.take_back_lost, leases.end_hopeless, leases.nudge_waiting, retention.sweep):
         with app.app_context():
             try:
                 step(app.extensions["toolbox"])

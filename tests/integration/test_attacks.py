@@ -53,6 +53,26 @@ def test_a_body_that_finds_no_place_is_refused_unread(app: Flask) -> None:
     assert client.post(CODE, json={"phone": "x"}).status_code == 403
 
 
+def test_one_address_leaves_places_for_the_others(app: Flask) -> None:
+    waiting = places.of(app)
+    for _ in range(places.EACH_ADDRESS):
+        waiting.take("bodies from 10.0.0.1", places.EACH_ADDRESS)
+    crowded, other = app.test_client(), app.test_client()
+    crowded.environ_base["REMOTE_ADDR"], other.environ_base["REMOTE_ADDR"] = "10.0.0.1", "10.0.0.2"
+    assert crowded.post(CODE, json={"phone": "x"}).status_code == 429
+    assert crowded.get("/login").status_code == 200
+    assert other.post(CODE, json={"phone": "x"}).status_code == 403
+
+
+@pytest.mark.parametrize("said", ["x:abc", "x:99999", "x:"])
+def test_whatever_a_proxy_says_of_the_host_the_servers_own_port_is_watched(
+    make_app: MakeApp, sqlite_url: str, said: str
+) -> None:
+    client = make_app(DATABASE_URL=sqlite_url, TRUSTED_PROXIES="1").test_client()
+    page = client.get("/login", headers={"X-Forwarded-Host": said}, environ_overrides={"SERVER_SOFTWARE": "Granian"})
+    assert page.status_code == 200
+
+
 def test_every_place_is_given_back(app: Flask) -> None:
     who = factories.person(app)
     job_id = factories.picture(app, who, factories.style(app))

@@ -1,5 +1,6 @@
 """A model that fails is left alone, one that is busy gets no more than its calls; on both databases."""
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -76,6 +77,40 @@ def test_after_five_faults_in_a_row_jobs_wait_and_one_in_ten_seconds_tries(world
     assert {world.read(job).status for job in patient} == {Status.PENDING}
 
 
+def test_a_job_without_attempts_left_waits_whether_the_model_comes_back_and_asks_no_more(world: World) -> None:
+    break_circuit(world)
+    (job,) = waiting(world, 1)
+    for _ in range(3):
+        world.clock.forward(seconds=10)
+        world.editor.fail("VENDOR_DOWN", retryable=True)
+        assert world.make_next().id == job
+    asked = len(world.editor.requests)
+    world.clock.forward(seconds=29)
+    assert world.claim() is None
+    sweep_once(world.app)
+    assert (world.read(job).status, len(world.editor.requests)) == (Status.PENDING, asked)
+    world.clock.forward(seconds=1)
+    sweep_once(world.app)
+    row = world.read(job)
+    assert (row.status, row.failure_reason, row.reservation) == (Status.FAILED, "VENDOR_DOWN", Reservation.RELEASED)
+    assert len(world.editor.requests) == asked
+
+
+def test_when_the_model_comes_back_such_a_job_gets_one_more_chance(world: World) -> None:
+    break_circuit(world)
+    (job,) = waiting(world, 1)
+    for _ in range(3):
+        world.clock.forward(seconds=10)
+        world.editor.fail("VENDOR_DOWN", retryable=True)
+        world.make_next()
+    (prober,) = waiting(world, 1)
+    world.clock.forward(seconds=10)
+    assert world.make_next().id == prober
+    world.clock.forward(seconds=45)
+    assert world.make_next().id == job
+    assert world.read(job).status is Status.COMPLETED
+
+
 def test_the_first_answer_closes_the_circuit_and_wakes_who_waits(world: World) -> None:
     break_circuit(world)
     waiting(world, 4)
@@ -116,7 +151,7 @@ def test_faults_between_answers_or_far_apart_do_not_open_it(world: World) -> Non
         world.editor.fail("TIMEOUT")
         world.make_next()
     assert not is_open(world)
-    world.clock.forward(seconds=61)
+    world.clock.forward(minutes=11)
     world.editor.fail("TIMEOUT")
     world.make_next()
     assert not is_open(world)
@@ -189,7 +224,7 @@ def test_who_waits_for_a_model_that_fails_is_told_so_at_once(world: World) -> No
 
 def test_a_circuit_that_nobody_tried_for_long_frightens_nobody(world: World) -> None:
     break_circuit(world)
-    world.clock.forward(minutes=3)
+    world.clock.forward(minutes=7)
     assert not is_open(world)
     waiting(world, 2)
     assert world.claim() is not None
@@ -208,7 +243,7 @@ def test_a_job_that_waited_until_its_photo_was_gone_ends_and_costs_nothing(world
     assert (row.status, row.failure_reason) == (Status.FAILED, "PHOTO_GONE")
     assert (row.reservation, world.free_used(person)) == (Reservation.RELEASED, 0)
     with world.app.app_context():
-        assert leases.end_photoless(world.toolbox) == 0
+        assert leases.end_hopeless(world.toolbox) == 0
 
 
 def test_claims_look_again_when_their_turn_comes_so_nobody_is_served_twice_before_the_next(world: World) -> None:
@@ -222,6 +257,37 @@ def test_claims_look_again_when_their_turn_comes_so_nobody_is_served_twice_befor
     with ThreadPoolExecutor(4) as pool:
         people = [job.user_id for job in pool.map(lambda _: world.claimed(), range(4))]
     assert people.count(newcomer) == 1
+
+
+def test_of_two_that_find_the_same_job_the_later_one_takes_one_of_another_model(world: World) -> None:
+    """Both look, and see a job of the usual model; who is second at its circuit must not go away with nothing."""
+    style = other_style(world)
+    for model in ("another-model", world.toolbox.settings.gemini.model):
+        with world.app.app_context():
+            circuits.begin(model)
+    for _ in range(10):
+        two = {*waiting(world, 1), *waiting(world, 1, style)}
+        start = threading.Barrier(2)
+
+        def claim(start: threading.Barrier = start) -> UUID:
+            start.wait(10)
+            return world.claimed().id
+
+        with ThreadPoolExecutor(2) as pool:
+            assert {future.result(20) for future in [pool.submit(claim), pool.submit(claim)]} == two
+
+
+def test_a_vendor_who_asks_for_a_pause_gets_one_from_all_jobs_of_that_model(world: World) -> None:
+    waiting(world, 2)
+    (other,) = waiting(world, 1, other_style(world))
+    world.editor.fail("RATE_LIMITED", retryable=True, retry_after=20)
+    world.make(next(job for job in (world.claimed(), world.claimed()) if job.id != other))
+    while world.claim() is not None:
+        pass
+    world.clock.forward(seconds=19)
+    assert world.claim() is None
+    world.clock.forward(seconds=1)
+    assert world.claim() is not None
 
 
 # --- what people are told -------------------------------------------------------------------------------------------

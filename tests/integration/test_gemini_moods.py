@@ -13,12 +13,14 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from sqlalchemy import delete
 
 from pixshift.domain.failures import FailureReason as Reason
 from pixshift.domain.lifecycle import LONGEST_WAIT_SECONDS, Reservation, Status
+from pixshift.extensions import db
 from pixshift.gateways.gemini import GeminiImageEditor
 from pixshift.gateways.ports import EditRequest, Usage
-from pixshift.models import Transformation
+from pixshift.models import ModelCircuit, Transformation
 from pixshift.services.toolbox import Toolbox
 from tests import factories, jobs
 from tests.gemini_outcomes import BROKEN, ENDLESS, FAILURES, NOTHING, PICTURES
@@ -85,6 +87,9 @@ class Pipeline(World):
     def live(self, mood: str) -> Transformation:
         """A job of that mood from its start to its end."""
         self.company.reset(mood)
+        with self.app.app_context():
+            db.session.execute(delete(ModelCircuit))  # what the moods before did to the model is another story
+            db.session.commit()
         factories.set_free_used(self.app, self.who.id, FREE_USED + 1)
         job = jobs.add_job(self.app, self.who.id, self.photo(self.who.id), self.type_id, self.clock())
         for _ in range(9):

@@ -121,6 +121,17 @@ def test_pictures_come_out_upright_without_place_or_camera(
     assert b"Secret" not in result.data
 
 
+def test_a_png_that_says_behind_its_pixels_how_it_lies_comes_out_upright_too(decoder: PooledImageDecoder) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = encoded(four_corners().transpose(FLIPS[6]), "PNG")
+
+    result = decoder.normalise(data[:-12] + chunk(b"eXIf", exif.tobytes()[6:]) + data[-12:])
+
+    assert opened(result).size == (240, 160)
+    assert near(opened(result), (60, 40), CORNERS[0])
+
+
 def test_nothing_but_the_picture_is_in_our_encoding(decoder: PooledImageDecoder) -> None:
     xmp = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><exif:GPSLatitude>52,31N</exif:GPSLatitude></x:xmpmeta>"
     data = encoded(photo(), "JPEG", comment=b"made by me", xmp=xmp, icc_profile=srgb_profile())

@@ -271,7 +271,7 @@ def test_the_command_tells_and_removes(world: World, tmp_path: Path) -> None:
     age(tmp_path / "pictures", hours=3)
 
     told = audit(world.app)
-    assert (told.exit_code, told.stderr) == (1, "Error: 6 do not match.\n")
+    assert (told.exit_code, told.stderr) == (1, "Error: 6 found that do not match.\n")
     lines = told.stdout.splitlines()
     assert lines[0].split() == ["STATE", "AGE", "KEY"]
     assert sorted(line.split() for line in lines[1:]) == sorted(["unknown", "3", "h", key] for key in unknown)

@@ -113,7 +113,7 @@ def test_only_one_watch_is_kept_by_a_process(make_app: MakeApp, sqlite_url: str)
 
 
 def test_the_places_of_those_who_went_away_are_given_back(tmp_path: Path) -> None:
-    """As many half-sent forms as there are places, closed, reset or half closed: then forms are taken again."""
+    """As many half-sent forms as one address has places, closed, reset or half closed: then forms are taken again."""
     half = request("POST /login", LOGIN, "Content-Length: 60000", body=b"a=").replace(b"Connection: close\r\n", b"")
     form = request("POST /login", LOGIN, "Content-Length: 1", body=b"a")
     with servers.product(tmp_path, {}) as product, contextlib.ExitStack() as stack:
@@ -126,9 +126,9 @@ def test_the_places_of_those_who_went_away_are_given_back(tmp_path: Path) -> Non
 
         def is_full() -> bool:
             come()  # whoever asks takes a place for a moment, which somebody of the crowd did not get
-            return b"Very many are here" in ask(port, form)
+            return b"Too many at once" in ask(port, form)
 
-        for _ in range(places.ALL):
+        for _ in range(places.EACH_ADDRESS):
             come()
         servers.wait_until(is_full, timeout=30, what="the last place")
         for number, caller in enumerate(callers):
@@ -138,5 +138,5 @@ def test_the_places_of_those_who_went_away_are_given_back(tmp_path: Path) -> Non
             if number % 3 == 1:
                 caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             caller.close()
-        servers.wait_until(lambda: b"Very many are here" not in ask(port, form), what="a free place")
+        servers.wait_until(lambda: b"Too many at once" not in ask(port, form), what="a free place")
         servers.wait_until(lambda: status_of(ask(port, form)) == 403, what="a place and a free call")

@@ -1,11 +1,13 @@
 """One clock for all machines: what it makes of the database's time, and of a database that is away."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from pixshift.models.base import utcnow
+from pixshift.errors import ExternalServiceError
 from pixshift.models.clock import RENEW_SECONDS, RETRY_SECONDS, DatabaseClock
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -71,6 +73,28 @@ def test_while_the_database_is_away_it_counts_on_and_asks_seldom(machine: Machin
     assert machine.asked == 3
 
 
-def test_before_the_database_ever_answered_it_is_this_machines_time(machine: Machine) -> None:
+def test_before_the_database_ever_answered_nobody_is_told_a_time_that_may_be_wrong(machine: Machine) -> None:
     machine.time = None
-    assert abs(machine.clock()() - utcnow()) < timedelta(seconds=5)
+    clock = machine.clock()
+    with pytest.raises(ExternalServiceError):
+        clock()
+    machine.time = NOON
+    machine.ticks += RETRY_SECONDS
+    assert clock() == NOON
+
+
+def test_threads_that_come_while_the_first_one_asks_wait_for_its_answer() -> None:
+    asked, may_answer = threading.Event(), threading.Event()
+
+    def slowly() -> datetime:
+        asked.set()
+        assert may_answer.wait(10)
+        return NOON
+
+    clock = DatabaseClock(slowly, lambda: 1000.0)
+    with ThreadPoolExecutor(8) as pool:
+        first = pool.submit(clock)
+        assert asked.wait(10)
+        others = [pool.submit(clock) for _ in range(7)]
+        may_answer.set()
+        assert {call.result(10) for call in (first, *others)} == {NOON}
