@@ -9,11 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
+
 from drills import accounts
 from drills.table import Ground, Row, Size, at_most, exactly
 from drills.witness import Witness
 from pixshift.domain.lifecycle import LEASE, Status
-from pixshift.models import Upload
+from pixshift.extensions import db
+from pixshift.models import ModelCircuit, Transformation, Upload
 from tests import jobs, servers, sites
 from tests.jobs import Worker
 from tests.sites import Site
@@ -25,7 +29,8 @@ SLOW, FAST = -600, 600  # seconds by which the clocks are wrong
 
 def rows(ground: Ground, size: Size) -> Iterator[Row]:
     """All at the same time, each on a site of its own: most of it is waiting."""
-    parts = (_frozen, _told_to_stop, _wrong_clocks) if size is Size.FULL else (_wrong_clocks_in_small,)
+    everything = (_frozen, _frozen_at_the_circuit, _told_to_stop, _wrong_clocks)
+    parts = everything if size is Size.FULL else (_wrong_clocks_in_small,)
     with ThreadPoolExecutor(len(parts)) as pool:
         for found in pool.map(lambda part: list(part(ground)), parts):
             yield from found
@@ -61,6 +66,25 @@ def _frozen(ground: Ground) -> Iterator[Row]:
             accounts.wait_for_the_last(site)
         yield exactly(area, f"jobs in hand, ended in vain after {FROZEN_SECONDS:g} s", _late(site), 4)
         yield exactly(area, "frozen workers that did not stop clean", sum(w.stop() != 0 for w in (first, second)), 0)
+        yield from accounts.rows(site, area, witness)
+
+
+def _frozen_at_the_circuit(ground: Ground) -> Iterator[Row]:
+    """A claim that never goes on, at the row where all claims of its model queue; and a locked row for the sweepers."""
+    area = "Frozen claim"
+    with _site(ground, "claim", 0.1) as (site, witness), site.worker():
+        accounts.open_jobs(site, 1)
+        accounts.wait_for_the_last(site)
+        with site.app.app_context():
+            frozen = db.engine.connect()
+            frozen.execute(select(ModelCircuit).with_for_update())
+            frozen.execute(select(Transformation).with_for_update())
+        begun = time.monotonic()
+        accounts.open_jobs(site, 4)
+        accounts.wait_for_the_last(site)
+        yield at_most(area, "until the jobs of its model are made all the same", time.monotonic() - begun, 30.0, "s")
+        with suppress(DBAPIError):
+            frozen.close()
         yield from accounts.rows(site, area, witness)
 
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from pixshift.errors import ExternalServiceError
@@ -15,6 +15,8 @@ from pixshift.services.toolbox import Toolbox
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 AGAIN_SECONDS = 1.0
+# InternalError: what a process hears that was frozen in mid-transaction and lost it.
+_AWAY = (OperationalError, InterfaceError, InternalError, PoolTimeout)
 
 
 def outlast(toolbox: Toolbox, step: Callable[[], T]) -> T:
@@ -27,7 +29,7 @@ def outlast(toolbox: Toolbox, step: Callable[[], T]) -> T:
     while True:
         try:
             return step()
-        except (OperationalError, InterfaceError, PoolTimeout, ExternalServiceError) as error:
+        except (*_AWAY, ExternalServiceError) as error:
             db.session.rollback()
             if time.monotonic() >= give_up:
                 raise
