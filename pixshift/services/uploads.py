@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import select
 
 from pixshift.domain import images, retention
-from pixshift.errors import InvalidInput, NotFound
+from pixshift.errors import InvalidInput, NotFound, PixShiftError
 from pixshift.extensions import db
 from pixshift.gateways.ports import StoredObject
 from pixshift.models import Upload
@@ -50,12 +50,25 @@ def create(toolbox: Toolbox, user_id: UUID, *, data: bytes, filename: str | None
         created_at=now,
         delete_due_at=retention.due_unused(now),
     )
-    # Should the row not come, or nobody know whether it did, the look for unknown objects removes what lies there.
     toolbox.gateways.storage.put(upload.storage_key, picture.data, "image/jpeg")
-    db.session.add(upload)
-    db.session.commit()
+    try:
+        db.session.add(upload)
+        db.session.flush()
+    except Exception:
+        db.session.rollback()
+        _take_back(toolbox, images.upload_key(user_id, upload_id))
+        raise
+    db.session.commit()  # should nobody know whether it was, the look for unknown objects finds out
     log.info("photo kept", extra={"upload_id": str(upload_id), "source_bytes": len(data)})
     return upload
+
+
+def _take_back(toolbox: Toolbox, key: str) -> None:
+    """Remove an object that no row will know; what went wrong before is what the caller hears of."""
+    try:
+        toolbox.gateways.storage.delete(key)
+    except PixShiftError:
+        log.warning("an object without a row stays behind", extra={"storage_key": key}, exc_info=True)
 
 
 def expect(toolbox: Toolbox) -> None:

@@ -142,7 +142,7 @@ def test_what_lies_in_no_folder_of_ours_is_told_and_never_removed(world: World, 
     (tmp_path / "pictures" / "uploads" / "No Key.JPG").write_text("mine")
     age(tmp_path / "pictures", days=3)
     found = look(world, remove=True)
-    assert found == {foreign: State.FOREIGN, "NOTES.TXT": State.FOREIGN, "uploads/No Key.JPG": State.UNKNOWN}
+    assert found == {foreign: State.FOREIGN, "NOTES.TXT": State.FOREIGN, "uploads/No Key.JPG": State.FOREIGN}
     assert len(keys(world)) == 3
 
 
