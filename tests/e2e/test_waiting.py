@@ -116,6 +116,7 @@ def test_the_card_follows_the_job_by_itself_and_stops_at_its_end(
     expect(page).to_have_title("Your picture is ready · PixShift")
     expect(live).to_have_text("Your picture is ready")
     assert page.evaluate("window.sameDocument")
+    page.wait_for_load_state("networkidle")  # what is under way would take the minute for its own delay
     polls = visitor.count("GET", STATUS)
     page.clock.run_for(60_000)
     page.evaluate("fetch('/healthz').then(answer => answer.text())")  # whatever was asked before has been seen by now

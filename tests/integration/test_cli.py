@@ -189,7 +189,7 @@ def test_a_file_that_cannot_be_written_or_read_is_said(quick: Flask, tmp_path: P
     binary.write_bytes(b"\xff\xfe\x00")
     assert "is not YAML" in refused(quick, "types", "import", str(binary))
     missing = run(quick, "types", "import", str(tmp_path / "missing.yaml"))
-    assert (missing.exit_code, missing.stdout) == (2, "")
+    assert (missing.exit_code, missing.stdout) == (1, "")
     assert "does not exist" in missing.stderr
 
 
@@ -231,7 +231,7 @@ def test_a_job_without_its_photo_cannot_be_requeued(quick: Flask) -> None:
 @pytest.mark.parametrize("command", ["requeue", "fail"])
 def test_a_job_that_is_not_there_is_said(quick: Flask, command: str) -> None:
     assert "no job with this id" in refused(quick, "transformations", command, str(uuid4()))
-    assert run(quick, "transformations", command, "not-an-id").exit_code == 2
+    assert run(quick, "transformations", command, "not-an-id").exit_code == 1
 
 
 # --- retention, doctor ----------------------------------------------------------------------------------------------
