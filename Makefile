@@ -8,7 +8,8 @@ LOCK_ARGS ?=
 PY := .venv/bin/python
 RUN := .venv/run.stamp
 DEV := .venv/dev.stamp
-INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes
+# The locks are complete, so nothing is left to resolve; a resolver would trip over extras whose pin names none.
+INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --no-deps
 MONEY := pixshift/domain/pricing.py,pixshift/domain/lifecycle.py,pixshift/services/billing.py,pixshift/services/payments.py,pixshift/services/subscriptions.py
 
 .DEFAULT_GOAL := help
