@@ -20,8 +20,8 @@ from pixshift.models.base import utcnow
 from tests.integration.conftest import MakeApp
 
 TABLES = {
-    "admin_actions", "billing_records", "identities", "transformation_attempts", "transformation_types",
-    "transformations", "uploads", "user_sessions", "users",
+    "account_exports", "admin_actions", "billing_records", "identities", "share_links", "sms_messages",
+    "transformation_attempts", "transformation_types", "transformations", "uploads", "user_sessions", "users",
 }  # fmt: skip
 
 
