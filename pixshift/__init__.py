@@ -10,16 +10,20 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from pixshift import logs
 from pixshift.blueprints import (
     access,
+    account_data,
     api,
     assets,
     auth,
     headers,
+    identities,
     operations,
     pages,
     pictures,
     profile,
     rendering,
+    share,
     transformations,
+    webhooks,
 )
 from pixshift.blueprints import errors as error_pages
 from pixshift.cli import register_commands
@@ -66,7 +70,18 @@ def create_app(settings: Settings | None = None, gateways: Gateways | None = Non
     error_pages.init_app(app)
     rendering.init_app(app)
     assets.register(app)
-    for module in (auth, operations, pages, pictures, profile, transformations):
+    for module in (
+        account_data,
+        auth,
+        identities,
+        operations,
+        pages,
+        pictures,
+        profile,
+        share,
+        transformations,
+        webhooks,
+    ):
         app.register_blueprint(module.blueprint)
     app.register_blueprint(api.build(), url_prefix="/api/v1")
     app.register_blueprint(api.build(), url_prefix="/api", name="api_short")

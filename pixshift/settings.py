@@ -1,4 +1,4 @@
-"""How PixShift is set: five YAML files and the environment, read once into one frozen, typed object.
+"""How PixShift is set: six YAML files and the environment, read once into one frozen, typed object.
 
 ``load_settings`` is the only reader of the environment. It refuses with a ``ConfigurationError`` that lists every fault
 at once and never prints a secret's value.
@@ -20,6 +20,7 @@ from pixshift.settings_sections import (
     FreeTier,
     Gemini,
     HttpUrl,
+    OAuth,
     PaymentGateway,
     PricingTier,
     RateLimits,
@@ -31,7 +32,14 @@ from pixshift.settings_sections import (
 )
 
 ROOT = Path(__file__).resolve().parent.parent
-CONFIG_FILES = ("gemini-api.yaml", "payment-gateway.yaml", "pricing-tiers.yaml", "sms-otp.yaml", "rate-limits.yaml")
+CONFIG_FILES = (
+    "gemini-api.yaml",
+    "oauth.yaml",
+    "payment-gateway.yaml",
+    "pricing-tiers.yaml",
+    "sms-otp.yaml",
+    "rate-limits.yaml",
+)
 _PLACEHOLDER = re.compile(r"\$\{(?P<name>[A-Z][A-Z0-9_]*)(?P<default>:-[^}]*)?\}")
 
 
@@ -56,6 +64,7 @@ class Settings(Section):
     sms: Sms
     rate_limits: RateLimits
     storage: Storage
+    oauth: OAuth
 
     @property
     def is_production(self) -> bool:

@@ -30,6 +30,7 @@ SOURCES: Sources = {
     ("storage", "endpoint"): "AWS_ENDPOINT_URL_S3",
 }
 _TWILIO = ("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_PHONE_NUMBER")
+_PAIRS = (("GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET"), ("FACEBOOK_CLIENT_ID", "FACEBOOK_CLIENT_SECRET"))
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -61,6 +62,9 @@ def missing(env: Mapping[str, str], values: Mapping[str, Any]) -> list[str]:
     needed: dict[str, str] = {}
     if any(env.get(name) for name in _TWILIO):
         needed |= dict.fromkeys(_TWILIO, "others of the Twilio account are")
+    for first, second in _PAIRS:
+        if env.get(first) or env.get(second):
+            needed |= {first: f"{second} is", second: f"{first} is"}
     if env.get("AWS_S3_BUCKET"):
         needed |= dict.fromkeys(("AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "AWS_S3_BUCKET is")
     if gateway == "stripe":

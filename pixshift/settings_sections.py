@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
@@ -111,6 +111,7 @@ class SmsLimits(Section):
     per_block_hour: int = Field(ge=1)
     per_country_day: int = Field(ge=1)
     all_day: int = Field(ge=1)
+    day_spend_cap: Decimal = Field(gt=0, decimal_places=2)  # US dollars
 
 
 class Sms(Section):
@@ -119,6 +120,17 @@ class Sms(Section):
     otp: Otp
     regions: tuple[Annotated[str, Field(pattern=r"^[A-Z]{2}$")], ...] = Field(min_length=1)
     limits: SmsLimits
+    price: dict[Annotated[str, Field(pattern=r"^([A-Z]{2}|default)$")], Annotated[Decimal, Field(ge=0)]]
+
+    @field_validator("price")
+    @classmethod
+    def _has_default(cls, value: dict[str, Decimal]) -> dict[str, Decimal]:
+        if "default" not in value:
+            raise PydanticCustomError("price", "default is missing")
+        return value
+
+    def price_of(self, region: str) -> Decimal:
+        return self.price.get(region, self.price["default"])
 
 
 class RateLimit(Section):
@@ -133,8 +145,29 @@ class RateLimits(Section):
     upload: RateLimit
     create: RateLimit
     write: RateLimit
+    report: RateLimit
     poll: RateLimit
     read: RateLimit
+
+
+class GoogleLogin(Section):
+    client_id: OptionalText
+    client_secret: OptionalSecret
+    server_metadata_url: HttpUrl
+
+
+class FacebookLogin(Section):
+    client_id: OptionalText
+    client_secret: OptionalSecret
+    graph_url: HttpUrl
+    dialog_url: HttpUrl
+
+
+class OAuth(Section):
+    """Accounts elsewhere that people may sign in with."""
+
+    google: GoogleLogin
+    facebook: FacebookLogin
 
 
 class Storage(Section):

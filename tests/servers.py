@@ -37,6 +37,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def listens(port: int) -> bool:
+    """Whether somebody takes connections on this port of loopback."""
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
 def wait_until(condition: Callable[[], T], timeout: float = 10, what: str = "the condition") -> T:
     """Ask until the answer is true and return it; AssertionError after ``timeout`` seconds."""
     pause = threading.Event()

@@ -6,7 +6,7 @@ from typing import Any
 from flask import Blueprint, Response, request, session, url_for
 from flask_login import current_user
 
-from pixshift.blueprints import access
+from pixshift.blueprints import access, pending
 from pixshift.blueprints.forms import CodeForm, PhoneForm, marked
 from pixshift.blueprints.helpers import address, caller, device, flow, safe_next, toolbox
 from pixshift.blueprints.rendering import on_error, render, see
@@ -16,6 +16,7 @@ from pixshift.schemas.accounts import RequestCodeIn, VerifyCodeIn
 from pixshift.services import accounts, sessions
 
 blueprint = Blueprint("auth", __name__)
+_KNOWN, _KNOWN_SECONDS = "known", 180 * 86400
 
 
 @blueprint.get("/login")
@@ -24,12 +25,12 @@ def login() -> Response:
         session["next"] = target
     if current_user.is_authenticated:
         return see(session.pop("next", None) or url_for("pages.dashboard"))
-    return _phone_page(None)
+    return phone_page(None)
 
 
 @blueprint.post("/login")
 def send() -> Response:
-    on_error(_phone_page)
+    on_error(phone_page)
     asked = RequestCodeIn.parse({"phone": request.form.get("phone", "").strip()})
     return _send(asked.phone)
 
@@ -56,7 +57,7 @@ def verify() -> Response:
     tried = VerifyCodeIn.parse({"phone": session["phone"], "otp": request.form.get("code", "").strip()})
     signed_in = accounts.verify_code(toolbox(), phone=tried.phone, code=tried.otp, flow=flow(), device=device())
     response = see(session.get("next") or url_for("pages.dashboard"))
-    return welcome(response, signed_in.token)
+    return remember(welcome(response, signed_in.token), tried.phone)
 
 
 @blueprint.post("/logout")
@@ -89,6 +90,22 @@ def welcome(response: Response, token: str) -> Response:
     return response
 
 
+def remember(response: Response, phone: str) -> Response:
+    """Let this browser keep that it was in with this number: strangers cannot use up its codes."""
+    tools = toolbox()
+    number = otp.parse_phone(phone, tools.settings.sms.regions)
+    response.set_cookie(
+        _KNOWN,
+        accounts.mark_of(tools, number),
+        max_age=_KNOWN_SECONDS,
+        secure=tools.settings.is_production,
+        httponly=True,
+        samesite="Lax",
+        path="/",
+    )
+    return response
+
+
 def farewell(response: Response) -> Response:
     session.clear()
     access.forget_cookie(response)
@@ -102,13 +119,14 @@ def _send(phone: str) -> Response:
 
 def request_code(phone: str) -> accounts.CodeSent:
     """Send a code, and keep in this browser what its next page needs."""
-    sent = accounts.request_code(toolbox(), phone=phone, flow=flow(), address=address())
+    mark = request.cookies.get(_KNOWN, "")
+    sent = accounts.request_code(toolbox(), phone=phone, flow=flow(), address=address(), mark=mark)
     session["phone"], session["sent_at"] = sent.phone, int(_now().timestamp())
     session["shown_text"] = sent.shown_text
     return sent
 
 
-def _phone_page(error: PixShiftError | None) -> Response:
+def phone_page(error: PixShiftError | None) -> Response:
     form = PhoneForm(data={"phone": request.form.get("phone") or session.get("phone")})
     return render("auth/login.html", form=marked(form, error), error=error, **_around(error))
 
@@ -131,7 +149,7 @@ def _code_page(error: PixShiftError | None) -> Response:
 def _around(error: PixShiftError | None) -> dict[str, Any]:
     regions = toolbox().settings.sms.regions
     return {
-        "providers": [],
+        "providers": pending.buttons("api.auth.oauth"),
         "region_text": otp.region_sentence(regions),
         "next": session.get("next"),
         "ended": request.args.get("ended") == "1" and error is None,

@@ -28,6 +28,7 @@ from pixshift.errors import (
 )
 
 log = logging.getLogger(__name__)
+_STEPS_OF_BROWSERS = ("api.auth.oauth", "api.auth.callback")  # on the way to another site and back
 _LARGEST_DRAIN = 32 * 1024 * 1024
 _LONGEST_DRAIN_SECONDS = 5.0
 
@@ -53,8 +54,9 @@ def answer(error: PixShiftError) -> Response:
 
 
 def wants_json() -> bool:
-    if request.path.startswith("/api/"):
-        return True
+    if request.path.startswith(("/api/", "/webhooks/")) or request.path == "/csp-report":
+        is_step = access.canonical(request.endpoint or "") in _STEPS_OF_BROWSERS
+        return not (is_step and "text/html" in request.headers.get("Accept", ""))
     accepted = request.accept_mimetypes
     return accepted.best_match(["text/html", "application/json"]) == "application/json" and not accepted.accept_html
 

@@ -13,11 +13,13 @@ from pixshift.settings import Settings
 log = logging.getLogger(__name__)
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
-    "manifest-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    "manifest-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; "
+    "report-uri /csp-report; report-to csp"
 )
 _FIXED = {
     "Cache-Control": "no-store",  # errors and redirects too; what may be kept says so itself
     "Content-Security-Policy": _POLICY,
+    "Reporting-Endpoints": 'csp="/csp-report"',
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
@@ -29,6 +31,9 @@ _FIXED = {
 
 def init_app(app: Flask, settings: Settings) -> None:
     headers = dict(_FIXED)
+    if origins := _sign_in_origins(settings):
+        targets = " ".join(["form-action 'self'", *origins])
+        headers["Content-Security-Policy"] = headers["Content-Security-Policy"].replace("form-action 'self'", targets)
     if settings.is_production:
         headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
     host = urlsplit(settings.app_url).netloc if settings.is_production else None
@@ -49,6 +54,14 @@ def init_app(app: Flask, settings: Settings) -> None:
         response.headers["X-Request-ID"] = g.get("request_id", "")
         _log(response)
         return response
+
+
+def _sign_in_origins(settings: Settings) -> list[str]:
+    """Where the forms that sign people in elsewhere end: a browser judges their redirect as well."""
+    google, facebook = settings.oauth.google, settings.oauth.facebook
+    urls = ["https://accounts.google.com", google.server_metadata_url] if google.client_id else []
+    urls += [facebook.dialog_url] if facebook.client_id else []
+    return list(dict.fromkeys("{0.scheme}://{0.netloc}".format(urlsplit(url)) for url in urls))
 
 
 def _log(response: Response) -> None:

@@ -10,6 +10,7 @@ from uuid import UUID
 from flask import current_app, request, session
 from flask_login import current_user
 
+from pixshift.domain import devices
 from pixshift.errors import InvalidInput
 from pixshift.services.sessions import Caller
 from pixshift.services.toolbox import Toolbox
@@ -47,7 +48,8 @@ def address() -> str:
 
 
 def device() -> str:
-    return (request.user_agent.string or "unknown")[:80]
+    """The words a person knows it by; the rest of what a browser says of itself is not kept."""
+    return devices.name(request.user_agent.string)
 
 
 def page_link(kind: str, object_id: UUID) -> str:
@@ -61,13 +63,13 @@ def api_link(kind: str, object_id: UUID) -> str:
     return request.host_url.rstrip("/") + page_link(kind, object_id)
 
 
-def json_body() -> Any:
-    """The JSON body.
+def json_body(*also: str) -> Any:
+    """The JSON body; ``also`` names media types that are JSON though they do not say so.
 
     Raises InvalidInput (field ``body``) when it is of another media type, no JSON in UTF-8, nested too deep, or holds
     what no text can: NUL and half characters.
     """
-    if not request.is_json:
+    if not request.is_json and request.mimetype not in also:
         raise InvalidInput("Send JSON, with Content-Type: application/json.", field="body")
     try:
         text = request.get_data().decode("utf-8-sig")

@@ -31,6 +31,7 @@ class Calls(Enum):
     UPLOAD = "upload"
     CREATE = "create"
     WRITE = "write"
+    REPORT = "report"
     POLL = "poll"
     READ = "read"
     NONE = "none"

@@ -7,7 +7,8 @@ from uuid import UUID
 from flask import Blueprint, Flask, Response, current_app, request
 
 from pixshift.blueprints import places
-from pixshift.blueprints.helpers import toolbox, user_id
+from pixshift.blueprints.helpers import address, toolbox, user_id
+from pixshift.domain.otp import address_block
 from pixshift.errors import AuthForbidden, InvalidInput, NotFound, RateLimitExceeded
 from pixshift.schemas.transformations import PhotoLinkIn
 from pixshift.services import retention, transformations, uploads
@@ -29,7 +30,7 @@ def show(kind: str, object_id: UUID) -> Response:
         small = transformations.thumbnail(tools, user_id(), object_id)
         return _sent(Response(small, mimetype="image/webp"), "inline", "thumbnail.webp")
     opens = uploads.open_photo if kind == "photo" else transformations.open_picture
-    return _send(opens(tools, user_id(), object_id), "inline")
+    return send(opens(tools, user_id(), object_id), "inline")
 
 
 def send_download(transformation_id: UUID) -> Response:
@@ -39,10 +40,18 @@ def send_download(transformation_id: UUID) -> Response:
     Whoever asks for one gets the whole, as RFC 9110 allows, and no clock, as if they had looked at it in the page.
     """
     picture = transformations.open_picture(toolbox(), user_id(), transformation_id)
-    response = _send(picture, "attachment")
+    response = send(picture, "attachment")
     if request.method == "GET" and "Range" not in request.headers and not _is_prefetch():
         app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
         response.response = _counted(app, picture, transformation_id)
+    return response
+
+
+def send_shared(picture: Picture) -> Response:
+    """A shared picture for whoever holds its link, and for the sites that show a preview of it; no clock starts."""
+    response = _streamed(picture, "inline", address_block(address()), places.EACH_ADDRESS)
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    response.headers["X-Robots-Tag"] = "noindex"
     return response
 
 
@@ -57,10 +66,15 @@ def uploaded_file() -> tuple[bytes, str | None]:
     return data, files[0].filename
 
 
-def _send(picture: Picture, disposition: str) -> Response:
-    owner, waiting = str(user_id()), places.of(current_app)
+def send(picture: Picture, disposition: str) -> Response:
+    """Something open, to its owner, in chunks; nobody keeps a copy on the way. Raises RateLimitExceeded."""
+    return _streamed(picture, disposition, str(user_id()), places.EACH)
+
+
+def _streamed(picture: Picture, disposition: str, owner: str, limit: int) -> Response:
+    waiting = places.of(current_app)
     try:
-        waiting.take(owner, places.EACH)
+        waiting.take(owner, limit)
     except RateLimitExceeded:
         picture.stored.body.close()
         raise

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from flask import Blueprint, Response, request, url_for
 
-from pixshift.blueprints import pictures
+from pixshift.blueprints import pictures, share
 from pixshift.blueprints.forms import PhotoForm, marked
 from pixshift.blueprints.helpers import asset_url, caller, page_link, toolbox, user_id
 from pixshift.blueprints.pages import free_view, offered
@@ -121,7 +121,10 @@ def _chooser(photo_id: UUID | None, type_id: UUID | None, error: PixShiftError |
 def _job_page(transformation_id: UUID, block: str | None = None) -> Response:
     seen = watching.watch(toolbox(), caller(), transformation_id)
     job = JobView.of(seen.job, page_link, asset_url, seen.now, seen.ahead, seen.typical_seconds, seen.is_paused)
-    return render("transformations/show.html", block, job=job, free=free_view() if job.is_final else None)
+    free = free_view() if job.is_final else None
+    return render(
+        "transformations/show.html", block, job=job, free=free, share=share.live(job.id) if job.picture_url else None
+    )
 
 
 def _history(found: transformations.Page, shown: str) -> Response:

@@ -6,7 +6,7 @@ from flask.cli import AppGroup
 from pixshift.cli.helpers import actor, says_why, table, toolbox
 from pixshift.domain import otp
 from pixshift.domain.roles import UserRole
-from pixshift.services import accounts
+from pixshift.services import accounts, erasure
 
 group = AppGroup("users", help="People: list them, make one an admin or a guest.")
 
@@ -51,3 +51,14 @@ def demote(who: str) -> None:
     """Make a person a guest again. The last admin cannot be demoted."""
     user = accounts.change_role(toolbox(), who, UserRole.GUEST, actor())
     click.echo(f"{user.id} is now {user.role.value}.")
+
+
+@group.command()
+@click.argument("who", metavar="EMAIL_OR_PHONE")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@says_why
+def erase(who: str, yes: bool) -> None:
+    """Forget a person: their pictures, number and sign-ins go at once. It cannot be undone."""
+    if not yes:
+        click.confirm("Everything of this person is deleted, and cannot come back. Go on?", abort=True, err=True)
+    click.echo(f"{erasure.erase_by_name(toolbox(), who, actor())} is erased.")

@@ -16,7 +16,7 @@ _SWEEP = PROMISE - AFTER_DOWNLOAD
 _ID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _PHOTO = re.compile(rf"uploads/{_ID}/({_ID})\.jpg")
 _PICTURE = re.compile(rf"transformations/{_ID}/({_ID})/({_ID})\.[a-z]+")
-_FOLDERS = ("uploads", "transformations", "checks")
+_FOLDERS = ("uploads", "transformations", "exports", "checks")
 
 
 def due_after_download(downloaded_at: datetime) -> datetime:

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass, field
 
+from pixshift.domain.roles import AuthProvider
 from pixshift.gateways.picture_links import PictureLinks
 from pixshift.gateways.ports import (
     ImageDecoder,
     ImageEditor,
     ImageStorage,
     JobQueue,
+    OAuthProvider,
     OtpStore,
     RateLimits,
     SessionCache,
@@ -33,6 +35,7 @@ class Gateways:
     links: PictureLinks
     statuses: StatusMirror = field(default_factory=NoStatusMirror)
     rates: RateLimits = field(default_factory=MemoryRateLimits)
+    oauth: dict[AuthProvider, OAuthProvider] = field(default_factory=dict)
 
     def notices(self) -> list[str]:
         """One sentence for every twin at work, for people to read on each page."""
@@ -63,6 +66,7 @@ def build_gateways(settings: Settings, queue: JobQueue) -> Gateways:
         links=PictureLinks(settings.secret_key.get_secret_value().encode()),
         statuses=_statuses(settings),
         rates=_rates(settings),
+        oauth=_oauth(settings),
     )
 
 
@@ -88,10 +92,26 @@ def _sms(settings: Settings) -> SmsSender:
     if settings.sms.twilio.account_sid:
         from pixshift.gateways.twilio import TwilioSmsSender
 
-        return TwilioSmsSender(settings.sms.twilio)
+        # Twilio refuses an address it could never reach, such as a developer's own machine; a stand-in does not.
+        is_real = settings.sms.twilio.api_base == "https://api.twilio.com"
+        callback = f"{settings.app_url}/webhooks/twilio"
+        return TwilioSmsSender(
+            settings.sms.twilio, callback if not is_real or callback.startswith("https://") else None
+        )
     from pixshift.gateways.console_sms import ConsoleSms
 
     return ConsoleSms()
+
+
+def _oauth(settings: Settings) -> dict[AuthProvider, OAuthProvider]:
+    from pixshift.gateways.oauth import FacebookSignIn, GoogleSignIn
+
+    providers: dict[AuthProvider, OAuthProvider] = {}
+    if settings.oauth.google.client_id:
+        providers[AuthProvider.GMAIL] = GoogleSignIn(settings.oauth.google)
+    if settings.oauth.facebook.client_id:
+        providers[AuthProvider.FACEBOOK] = FacebookSignIn(settings.oauth.facebook)
+    return providers
 
 
 def _otp(settings: Settings) -> OtpStore:

@@ -34,7 +34,8 @@ class TwilioSmsSender:
 
     is_twin = False
 
-    def __init__(self, settings: Twilio) -> None:
+    def __init__(self, settings: Twilio, callback: str | None = None) -> None:
+        """``callback`` is our public address for what became of a message."""
         if not (settings.account_sid and settings.auth_token and settings.from_number):
             raise ConfigurationError(["TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_PHONE_NUMBER belong together"])
         self._account = settings.account_sid
@@ -43,12 +44,13 @@ class TwilioSmsSender:
         self._base = settings.api_base
         self._timeout_seconds = settings.timeout / 1000
         self._local = threading.local()
+        self._more = {"status_callback": callback} if callback else {}
 
     def send(self, to: str, text: str) -> SentSms:
         """Send once. Raises InvalidInput (field ``phone``) when the number is at fault, else ExternalServiceError."""
         message = self._ask(
             lambda client: client.messages.create(
-                to=to, from_=self._from, body=text, validity_period=_VALID_SECONDS, risk_check="enable"
+                to=to, from_=self._from, body=text, validity_period=_VALID_SECONDS, risk_check="enable", **self._more
             )
         )
         if not message.sid:
@@ -61,6 +63,12 @@ class TwilioSmsSender:
         if account.status != "active":
             raise ExternalServiceError(f"The Twilio account is {account.status}.")
         return f"Twilio account is active, sending from {self._from}"
+
+    def is_from_vendor(self, url: str, params: dict[str, str], signature: str) -> bool:
+        """Twilio signs its callbacks with the account's token, over the address and every field."""
+        from twilio.request_validator import RequestValidator
+
+        return bool(signature) and bool(RequestValidator(self._token).validate(url, params, signature))
 
     def _ask(self, call: "Callable[[Client], Any]") -> Any:
         try:

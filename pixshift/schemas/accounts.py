@@ -92,6 +92,24 @@ class ProfileOut(Out):
         return cls(user=ProfileUserOut.model_validate(user), stats=stats)
 
 
+class ChangePhoneIn(In):
+    """Without ``otp`` a code is asked for; with it the number changes."""
+
+    phone: str = Field(max_length=64)
+    otp: str | None = Field(default=None, max_length=32)
+
+
+class ProfileChangedOut(DoneOut):
+    """``code_sent`` stands there while a code is waited for; ``shown_text`` as in ``CodeSentOut``."""
+
+    user: ProfileUserOut
+    code_sent: bool | None = None
+    shown_text: str | None = None
+
+    def wire(self) -> dict[str, Any]:
+        return {key: value for key, value in super().wire().items() if value is not None}
+
+
 class FreeTierOut(Out):
     free_tier_used: int
     free_tier_limit: int

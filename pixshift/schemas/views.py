@@ -161,6 +161,8 @@ def _deletion(job: Transformation | JobFacts, now: datetime) -> dict[str, Any]:
     if job.downloaded_at is None or job.deleted_at is not None:
         return {"delete_due_at": job.delete_due_at, "seconds_left": None, "deletion_share": 100}
     promised = job.downloaded_at + retention.PROMISE
+    if job.delete_due_at is not None and job.delete_due_at > promised:  # a link keeps the picture longer
+        return {"delete_due_at": job.delete_due_at, "seconds_left": None, "deletion_share": 100}
     left = max(0, _whole(promised - now))
     return {
         "delete_due_at": promised,

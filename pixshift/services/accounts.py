@@ -1,5 +1,6 @@
 """People and how they get in by a code."""
 
+import hmac
 import logging
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,7 +18,7 @@ from pixshift.extensions import db
 from pixshift.gateways.ports import OtpVerdict, Window
 from pixshift.models import BillingRecord, Identity, Transformation, User
 from pixshift.models.base import read_all, read_rows
-from pixshift.services import audit, sessions
+from pixshift.services import audit, sessions, sms
 from pixshift.services.toolbox import Toolbox
 
 log = logging.getLogger(__name__)
@@ -39,18 +40,21 @@ class SignedIn:
     token: str
 
 
-def request_code(toolbox: Toolbox, *, phone: str, flow: str, address: str) -> CodeSent:
+def request_code(
+    toolbox: Toolbox, *, phone: str, flow: str, address: str, purpose: str = LOGIN, mark: str = ""
+) -> CodeSent:
     """Send a code to a number, bound to the browser ``flow``; no person is looked up, known or unknown is the same.
 
-    Raises InvalidInput (field ``phone``), RateLimitExceeded (``retry_after``) or ExternalServiceError; a code that
-    could not be sent is not usable.
+    ``mark`` is what a browser kept that signed in with this number before. Raises InvalidInput (field ``phone``),
+    RateLimitExceeded (``retry_after``) or ExternalServiceError; a code that could not be sent is not usable.
     """
     settings = toolbox.settings.sms
     number = otp.parse_phone(phone, settings.regions)
-    _count(toolbox, number, flow, address)
+    _count(toolbox, number, flow, address, mark)
+    sms.require_budget(toolbox, otp.region_of(number))
     code = otp.make_code(settings.otp.length)
-    key = otp.store_key(toolbox.secret, LOGIN, number, flow)
-    digest = otp.digest(toolbox.secret, LOGIN, number, code)
+    key = otp.store_key(toolbox.secret, purpose, number, flow)
+    digest = otp.digest(toolbox.secret, purpose, number, code)
     toolbox.gateways.otp.put(key, digest, settings.otp.expiration_minutes * otp.MINUTE)
     host = urlsplit(toolbox.settings.app_url).hostname or "pixshift"
     try:
@@ -59,32 +63,48 @@ def request_code(toolbox: Toolbox, *, phone: str, flow: str, address: str) -> Co
         toolbox.gateways.otp.discard(key)
         error.way_out = error.way_out or f"Ask again in {settings.otp.resend_seconds} seconds, or try another number."
         raise
+    sms.sent(toolbox, sent.message_id, key, otp.region_of(number))
     log.info("code sent", extra={"region": otp.region_of(number)})
     return CodeSent(number, sent.shown_text, settings.otp.resend_seconds)
 
 
 def verify_code(toolbox: Toolbox, *, phone: str, code: str, flow: str, device: str | None) -> SignedIn:
     """Judge one try and, when right, sign the person in. Raises InvalidInput or AuthInvalid (``details.reason``)."""
-    settings = toolbox.settings.sms
-    number = otp.parse_phone(phone, settings.regions)
-    digits = "".join(code.split())
-    if len(digits) != settings.otp.length or not (digits.isascii() and digits.isdecimal()):
-        raise InvalidInput(f"The code has {settings.otp.length} digits.", field="otp")
-    key = otp.store_key(toolbox.secret, LOGIN, number, flow)
-    digest = otp.digest(toolbox.secret, LOGIN, number, digits)
-    judged = toolbox.gateways.otp.attempt(key, digest, settings.otp.max_attempts)
-    if judged.verdict is not OtpVerdict.OK:
-        log.info("sign-in refused", extra={"reason": judged.verdict.value})
-        raise _refusal(judged.verdict, judged.tries_left)
-    user = _person_with(AuthProvider.MOBILE, number, phone=number)
+    number = prove_code(toolbox, phone=phone, code=code, flow=flow)
+    user = person_with(AuthProvider.MOBILE, number, phone=number)
     token = sessions.start(toolbox, user.id, device)
     db.session.commit()
     log.info("signed in", extra={"user_id": str(user.id), "provider": AuthProvider.MOBILE.value})
     return SignedIn(user, token)
 
 
-def _count(toolbox: Toolbox, number: str, flow: str, address: str) -> None:
+def prove_code(toolbox: Toolbox, *, phone: str, code: str, flow: str, purpose: str = LOGIN) -> str:
+    """Judge one try and answer the number it proves; a right code is used up. Raises like ``verify_code``."""
+    settings = toolbox.settings.sms
+    number = otp.parse_phone(phone, settings.regions)
+    digits = "".join(code.split())
+    if len(digits) != settings.otp.length or not (digits.isascii() and digits.isdecimal()):
+        raise InvalidInput(f"The code has {settings.otp.length} digits.", field="otp")
+    key = otp.store_key(toolbox.secret, purpose, number, flow)
+    digest = otp.digest(toolbox.secret, purpose, number, digits)
+    judged = toolbox.gateways.otp.attempt(key, digest, settings.otp.max_attempts)
+    if judged.verdict is not OtpVerdict.OK:
+        log.info("sign-in refused", extra={"reason": judged.verdict.value})
+        raise _refusal(judged.verdict, judged.tries_left)
+    sms.verified(toolbox, key)
+    return number
+
+
+def mark_of(toolbox: Toolbox, number: str) -> str:
+    """What a browser keeps that signed in with this number; it shows no number."""
+    return otp.counter_key(toolbox.secret, "known", number)
+
+
+def _count(toolbox: Toolbox, number: str, flow: str, address: str, mark: str) -> None:
     limits, settings = toolbox.settings.sms.limits, toolbox.settings.sms.otp
+    # A browser that was in counts apart, so that strangers cannot use up the codes of a number and lock its owner out.
+    is_known = hmac.compare_digest(mark.encode(), mark_of(toolbox, number).encode())
+    whose = "known-number" if is_known else "number"
 
     def window(name: str, value: str, limit: int, seconds: int) -> Window:
         return Window(otp.counter_key(toolbox.secret, name, value), limit, seconds)
@@ -92,8 +112,8 @@ def _count(toolbox: Toolbox, number: str, flow: str, address: str) -> None:
     wait = toolbox.gateways.otp.take(
         [
             window("browser", flow, 1, max(1, settings.resend_seconds)),
-            window("number-15m", number, limits.per_number_15_minutes, 15 * otp.MINUTE),
-            window("number-day", number, limits.per_number_day, otp.DAY),
+            window(f"{whose}-15m", number, limits.per_number_15_minutes, 15 * otp.MINUTE),
+            window(f"{whose}-day", number, limits.per_number_day, otp.DAY),
             window("address", otp.address_block(address), limits.per_address_hour, otp.HOUR),
             window("block", otp.number_block(number), limits.per_block_hour, otp.HOUR),
             window("country", otp.region_of(number), limits.per_country_day, otp.DAY),
@@ -125,7 +145,7 @@ def _refusal(verdict: OtpVerdict, tries_left: int) -> AuthInvalid:
     return AuthInvalid(text, field="otp", details={"reason": verdict.value, "triesLeft": tries_left})
 
 
-def _person_with(provider: AuthProvider, subject: str, *, phone: str | None) -> User:
+def person_with(provider: AuthProvider, subject: str, *, phone: str | None = None) -> User:
     """The person behind (provider, subject); a new one when there is none, also when two requests find none at once."""
     known = select(User).join(Identity).where(Identity.provider == provider, Identity.subject == subject)
     if user := db.session.scalar(known):

@@ -11,12 +11,14 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from pixshift.domain.lifecycle import Status
+from pixshift.domain.roles import AuthProvider
 from pixshift.errors import InternalError, PixShiftError
 from pixshift.models import Transformation
 from pixshift.models.base import read_rows
-from pixshift.services import circuits, retention
+from pixshift.services import circuits, retention, sms
 from pixshift.services.toolbox import Toolbox
 
+_PROVIDERS = {AuthProvider.GMAIL: "Google", AuthProvider.FACEBOOK: "Facebook"}
 _WAITS_LONG, _LOST_LONG = timedelta(minutes=2), timedelta(minutes=1)
 
 
@@ -89,12 +91,15 @@ def promises(toolbox: Toolbox) -> list[Part]:
         _ask("deletion", partial(_deletion, now)),
         _ask("jobs", partial(_jobs, now)),
         _ask("circuits", partial(_circuits, now)),
+        _ask("SMS use", partial(sms.conversion_line, toolbox)),
+        _ask("SMS spend", partial(sms.spend_line, toolbox)),
     ]
 
 
 def vendors(toolbox: Toolbox) -> list[Part]:
-    """Whom we call: the image model and the SMS sender."""
-    return [_ask("image model", toolbox.gateways.editor.check), _ask("SMS", toolbox.gateways.sms.check)]
+    """Whom we call: the image model, the SMS sender, and whoever else people may sign in with."""
+    logins = [_ask(f"sign-in with {_PROVIDERS[key]}", one.check) for key, one in toolbox.gateways.oauth.items()]
+    return [_ask("image model", toolbox.gateways.editor.check), _ask("SMS", toolbox.gateways.sms.check), *logins]
 
 
 def _ask(name: str, check: Callable[[], str]) -> Part:

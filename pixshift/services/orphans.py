@@ -15,16 +15,17 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import select
 
-from pixshift.domain import retention
+from pixshift.domain import exports, retention
 from pixshift.errors import PixShiftError
 from pixshift.gateways.ports import ImageStorage, ObjectEntry
-from pixshift.models import Attempt, Transformation, Upload
+from pixshift.models import AccountExport, Attempt, ExportStatus, Transformation, Upload
 from pixshift.models.base import read_rows
 from pixshift.services.toolbox import Toolbox
 
 log = logging.getLogger(__name__)
 BATCH = 500
 _QUESTIONS_AT_ONCE = 8
+_KEPT = (ExportStatus.PENDING, ExportStatus.READY)
 
 
 class State(StrEnum):
@@ -111,6 +112,7 @@ def _known(keys: list[str]) -> set[str]:
     """Those keys that a row counts on, looked up by the ids in them."""
     photos = [photo for key in keys if (photo := retention.photo_in(key))]
     made = [pair for key in keys if (pair := retention.job_and_attempt_in(key))]
+    copies = [export for key in keys if (export := exports.export_in(key))]
     # Attempts first: what an attempt names becomes its job's picture, never the other way round.
     queries = (
         select(Attempt.storage_key).where(Attempt.id.in_([attempt for _, attempt in made])),
@@ -118,8 +120,9 @@ def _known(keys: list[str]) -> set[str]:
         select(Transformation.transformed_image_url).where(
             Transformation.id.in_([job for job, _ in made]), Transformation.deleted_at.is_(None)
         ),
+        select(AccountExport.storage_key).where(AccountExport.id.in_(copies), AccountExport.status.in_(_KEPT)),
     )
-    wanted = (made, photos, made)
+    wanted = (made, photos, made, copies)
     return {row[0] for query, ids in zip(queries, wanted, strict=True) if ids for row in read_rows(query)}
 
 

@@ -10,15 +10,15 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import case, func, select, update
+from sqlalchemy import ColumnElement, case, func, literal, select, update
 
 from pixshift.domain import retention
 from pixshift.domain.lifecycle import FINAL, Status
 from pixshift.errors import InternalError, InvalidInput, PixShiftError
 from pixshift.extensions import db
 from pixshift.gateways.ports import ImageStorage
-from pixshift.models import Attempt, Transformation, Upload
-from pixshift.models.base import change, read_rows
+from pixshift.models import Attempt, ShareLink, Transformation, Upload
+from pixshift.models.base import UtcDateTime, change, read_rows
 from pixshift.services.toolbox import Toolbox
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,10 @@ class DueObject:
 
 
 def downloaded(toolbox: Toolbox, transformation_id: UUID) -> None:
-    """The first complete download starts the clock for the picture and its photo; later ones change nothing."""
+    """The first complete download starts the clock for the picture and its photo; later ones change nothing.
+
+    A picture that is shared lives until its link ends; its photo does not.
+    """
     now = toolbox.now()
     first = change(
         update(Transformation)
@@ -52,7 +55,9 @@ def downloaded(toolbox: Toolbox, transformation_id: UUID) -> None:
         .values(downloaded_at=now)
     )
     if first == 1:
-        _bring_forward(transformation_id, retention.due_after_download(now))
+        due = literal(retention.due_after_download(now), UtcDateTime)
+        shared_until = _link_end(transformation_id, now)
+        _bring_forward(transformation_id, due, case((shared_until > due, shared_until), else_=due))
         log.info("picture downloaded", extra={"job": str(transformation_id)})
     db.session.commit()
 
@@ -61,24 +66,54 @@ def delete_now(toolbox: Toolbox, transformation_id: UUID) -> None:
     """The owner does not want to wait: the picture and its photo are due at once, and deleted at once.
 
     Raises InvalidInput while the picture is being made, because it would be there again afterwards. What cannot be
-    deleted now is left to the sweeper; so is what others have due, for which nobody waits behind this call.
+    deleted now is left to the sweeper; so is what others have due, for which nobody waits behind this call. A link that
+    shows the picture ends.
     """
     job = db.session.execute(_JOB_AND_PHOTO.where(Transformation.id == transformation_id)).one()
     if job.status not in FINAL:
         db.session.rollback()
         raise InvalidInput("This picture is still being made. Delete it when it is ready.", field="status")
-    _bring_forward(transformation_id, toolbox.now())
+    now = toolbox.now()
+    _bring_forward(transformation_id, literal(now, UtcDateTime), literal(now, UtcDateTime))
+    live = (ShareLink.transformation_id == transformation_id) & ShareLink.revoked_at.is_(None)
+    change(update(ShareLink).where(live).values(revoked_at=now))
     db.session.commit()
     own = ((Transformation, transformation_id, job.transformed_image_url), (Upload, job.upload_id, job.storage_key))
     _delete_each(toolbox, [DueObject(model, row_id, key) for model, row_id, key in own if key])
 
 
-def _bring_forward(transformation_id: UUID, due: datetime) -> None:
-    """Let the picture and its photo be due at ``due``, or sooner when they already are."""
+def delete_all_of(toolbox: Toolbox, user_id: UUID) -> int:
+    """One person's photos and pictures, if they are due: at once, not when the sweeper comes. Answers how many went."""
+    now, found = toolbox.now(), []
+    for model, key in ((Upload, Upload.storage_key), (Transformation, Transformation.transformed_image_url)):
+        own = select(model.id, key).where(
+            model.user_id == user_id, model.delete_due_at <= now, model.deleted_at.is_(None), key.is_not(None)
+        )
+        found += [DueObject(model, row[0], row[1]) for row in read_rows(own)]
+    return _delete_each(toolbox, found)
+
+
+def _bring_forward(
+    transformation_id: UUID, photo_due: ColumnElement[datetime], picture_due: ColumnElement[datetime]
+) -> None:
+    """Let the picture and its photo be due then, or sooner when they already are."""
     photo = select(Transformation.upload_id).where(Transformation.id == transformation_id).scalar_subquery()
-    for model, row in ((Transformation, Transformation.id == transformation_id), (Upload, Upload.id == photo)):
+    rows: tuple[tuple[type[Upload] | type[Transformation], Any, ColumnElement[datetime]], ...] = (
+        (Transformation, Transformation.id == transformation_id, picture_due),
+        (Upload, Upload.id == photo, photo_due),
+    )
+    for model, row, due in rows:
         sooner = case((model.delete_due_at < due, model.delete_due_at), else_=due)
         change(update(model).where(row, model.deleted_at.is_(None)).values(delete_due_at=sooner))
+
+
+def _link_end(transformation_id: UUID, now: datetime) -> ColumnElement[datetime]:
+    """When the picture's live link ends, NULL without one: asked within the statement that moves what is due.
+
+    Whoever shares holds the picture's row meanwhile, and so does whoever moves what is due: one waits for the other.
+    """
+    live = (ShareLink.transformation_id == transformation_id) & ShareLink.revoked_at.is_(None)
+    return select(func.max(ShareLink.expires_at)).where(live, ShareLink.expires_at > now).scalar_subquery()
 
 
 def sweep(toolbox: Toolbox) -> int:

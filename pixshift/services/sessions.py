@@ -6,20 +6,24 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, delete, or_, select, update
 
+from pixshift.domain import devices as device_names
 from pixshift.domain.job_facts import JobFacts
 from pixshift.domain.roles import UserRole
-from pixshift.errors import AuthExpired, AuthInvalid
+from pixshift.errors import AuthExpired, AuthInvalid, NotFound
 from pixshift.extensions import db
 from pixshift.gateways.ports import Revoked, SessionSnapshot
 from pixshift.models import User, UserSession
-from pixshift.models.base import change, read_rows
+from pixshift.models.base import change, read_all, read_rows
+from pixshift.services import audit
 from pixshift.services.toolbox import Toolbox
 
 IDLE = timedelta(hours=24)
 ABSOLUTE = timedelta(days=30)
 TOUCH_EVERY = timedelta(minutes=5)
+FRESH = timedelta(minutes=10)
+KEPT_AFTERWARDS = timedelta(days=30)  # rows of sessions that are over
 _LONGEST_TOKEN = 128
 
 
@@ -32,6 +36,17 @@ class Caller:
     session_id: UUID
     token_hash: str
     sees: JobFacts | None = None  # of the job a poll asks for, when the mirror had it
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Where somebody is signed in, as shown to themselves."""
+
+    id: UUID
+    name: str
+    created_at: datetime
+    last_seen_at: datetime
+    is_current: bool
 
 
 def start(toolbox: Toolbox, user_id: UUID, device: str | None) -> str:
@@ -86,11 +101,89 @@ def end(toolbox: Toolbox, caller: Caller) -> None:
     toolbox.gateways.sessions.revoke(caller.token_hash)
 
 
+def devices(toolbox: Toolbox, caller: Caller) -> list[Device]:
+    """Where the caller is signed in: this one first, then the one seen last."""
+    found = [
+        Device(row.id, device_names.name(row.device), row.created_at, row.last_seen_at, row.id == caller.session_id)
+        for row in listed(toolbox, caller.user_id)
+    ]
+    return sorted(found, key=lambda device: not device.is_current)
+
+
+def listed(toolbox: Toolbox, user_id: UUID | None = None, limit: int = 200) -> list[UserSession]:
+    """Sessions that still work, of one person or of everybody, the one seen last first."""
+    query = select(UserSession).where(*_is_live(toolbox.now())).order_by(UserSession.last_seen_at.desc()).limit(limit)
+    return read_all(query if user_id is None else query.where(UserSession.user_id == user_id))
+
+
+def revoke_one(toolbox: Toolbox, user_id: UUID, session_id: UUID) -> None:
+    """End one of a person's own sessions. Raises NotFound when they have none such that still works."""
+    if not _revoke(toolbox, UserSession.user_id == user_id, UserSession.id == session_id, *_is_live(toolbox.now())):
+        raise NotFound("That device is not signed in any more.")
+
+
+def end_everywhere(toolbox: Toolbox, user_id: UUID, except_session: UUID | None = None) -> int:
+    """End every session of a person, or all but one; effective on their next requests."""
+    spared = [] if except_session is None else [UserSession.id != except_session]
+    return _revoke(toolbox, UserSession.user_id == user_id, *spared)
+
+
+def revoke_all(toolbox: Toolbox, user_id: UUID, actor: str) -> int:
+    """What an operator does to a person's sign-ins; the audit log has it in the same transaction."""
+    audit.record(actor, "SESSIONS_REVOKED", "USER", user_id)
+    return end_everywhere(toolbox, user_id)
+
+
+def purge(toolbox: Toolbox) -> int:
+    """Delete the rows of sessions that ended, expired or were left idle more than thirty days ago."""
+    before = toolbox.now() - KEPT_AFTERWARDS
+    over = or_(
+        UserSession.revoked_at < before, UserSession.expires_at < before, UserSession.last_seen_at < before - IDLE
+    )
+    gone = db.session.scalars(delete(UserSession).where(over).returning(UserSession.id), execution_options=_UNSYNCED)
+    count = len(gone.all())
+    db.session.commit()
+    return count
+
+
+def require_fresh(toolbox: Toolbox, caller: Caller) -> None:
+    """For what cannot be undone. Raises AuthInvalid (``details.reason`` "stale") when they signed in long ago."""
+    rows = read_rows(select(UserSession.created_at).where(UserSession.id == caller.session_id))
+    if not rows or rows[0].created_at <= toolbox.now() - FRESH:
+        raise AuthInvalid("For this, please sign in once more.", details={"reason": "stale"})
+
+
 def role_changed(toolbox: Toolbox, user_id: UUID) -> None:
     """Make the next request of every session of a person ask the database again."""
     live = select(UserSession.token_hash).where(UserSession.user_id == user_id, UserSession.revoked_at.is_(None))
     for row in read_rows(live):
         toolbox.gateways.sessions.forget(row.token_hash)
+
+
+_UNSYNCED = {"synchronize_session": False}
+
+
+def _is_live(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return (
+        UserSession.revoked_at.is_(None),
+        UserSession.expires_at > now,
+        UserSession.last_seen_at > now - IDLE,
+    )
+
+
+def _revoke(toolbox: Toolbox, *which: ColumnElement[bool]) -> int:
+    """One UPDATE, then a tombstone for each, so that no cached snapshot outlives its row."""
+    statement = (
+        update(UserSession)
+        .where(UserSession.revoked_at.is_(None), *which)
+        .values(revoked_at=toolbox.now())
+        .returning(UserSession.token_hash)
+    )
+    hashes = db.session.scalars(statement, execution_options=_UNSYNCED).all()
+    db.session.commit()
+    for token_hash in hashes:
+        toolbox.gateways.sessions.revoke(token_hash)
+    return len(hashes)
 
 
 _BY_HASH = (

@@ -6,7 +6,7 @@ import threading
 from flask import Flask
 
 from pixshift.domain.lifecycle import SWEEP_SECONDS
-from pixshift.services import leases, orphans, retention
+from pixshift.services import erasure, exports, leases, orphans, retention, sms
 
 log = logging.getLogger(__name__)
 FIRST_LOOK_SECONDS = 30.0
@@ -15,7 +15,8 @@ LOOK_SECONDS = 900.0
 
 def sweep_once(app: Flask) -> None:
     """One round. Two sweepers at once do no harm: each of their writes is conditional."""
-    for step in (leases.take_back_lost, leases.end_hopeless, leases.nudge_waiting, retention.sweep):
+    steps = leases.take_back_lost, leases.end_hopeless, leases.nudge_waiting, erasure.follow_up, retention.sweep
+    for step in (*steps, exports.sweep):
         with app.app_context():
             try:
                 step(app.extensions["toolbox"])
@@ -32,12 +33,17 @@ def sweep_forever(app: Flask, stop: threading.Event) -> None:
 
 
 def look_forever(app: Flask, stop: threading.Event) -> None:
-    """Remove what no row knows, soon after the start and then every quarter of an hour, until ``stop`` is set.
+    """Forget old codes and remove what no row knows: soon, then every quarter of an hour, until ``stop`` is set.
 
     Not in the sweeper's thread: a store with very many objects takes longer to list than a sweep may be late.
     """
     pause = FIRST_LOOK_SECONDS
     while not stop.wait(pause):
+        with app.app_context():
+            try:
+                sms.tidy(app.extensions["toolbox"])
+            except Exception:  # as below: what else is to be done must not wait for it
+                log.exception("the codes that were sent could not be looked at, it is tried again")
         with app.app_context():
             try:
                 orphans.remove_unknown(app.extensions["toolbox"])

@@ -68,8 +68,18 @@ AUDIT = """(isPhone) => {
   return faults
 }"""
 
-PUBLIC = ["/", "/login", "/privacy", "/nowhere"]
-OWN = ["/", "/dashboard", "/transform", "/transformations", "/profile", "/nowhere", "/privacy"]
+PUBLIC = ["/", "/login", "/privacy", "/goodbye", "/s/nothing", "/nowhere"]
+OWN = [
+    "/",
+    "/dashboard",
+    "/transform",
+    "/transformations",
+    "/profile",
+    "/profile/phone",
+    "/profile/erase",
+    "/nowhere",
+    "/privacy",
+]
 STATES = ["waiting", "making", "ready", "downloaded", "failed", "cancelled", "deleted"]
 ANYWHERE = pytest.mark.parametrize(
     "device", [DESKTOP, PHONE, BARE_PHONE], ids=lambda device: device.name.replace(" ", "-")
@@ -112,6 +122,24 @@ def test_a_picture_is_sound_in_every_state(visit: Visit, device: Device, backsta
     visitor = visit_small(visit, device, me)
     jobs = [backstage.job(me.id, state) for state in STATES]
     assert [fault for job in jobs for fault in faults_of(visitor, f"/transformations/{job}")] == []
+
+
+@ANYWHERE
+def test_a_shared_picture_is_sound_for_its_owner_and_for_strangers(
+    visit: Visit, device: Device, backstage: Backstage
+) -> None:
+    me = backstage.person()
+    job = backstage.job(me.id, "ready")
+    owner, stranger = visit_small(visit, device, me), visit_small(visit, device)
+    owner.goto(f"/transformations/{job}")
+    owner.button("Make a link").click()
+    link = owner.page.get_by_label("Link to your picture").input_value()
+    assert owner.page.evaluate(AUDIT, device.phone) == []
+    assert faults_of(stranger, link.removeprefix(owner.product.url)) == []
+    expect(stranger.page.get_by_text("Somebody shared this picture.")).to_be_visible()
+    owner.button("End the link").click()
+    expect(owner.button("Make a link")).to_be_visible()
+    stranger.goto(link, status=404)
 
 
 @pytest.mark.parametrize("device", [PHONE, BARE_PHONE], ids=lambda device: device.name.replace(" ", "-"))

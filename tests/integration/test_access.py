@@ -7,9 +7,11 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.routing import Rule as Route
+from werkzeug.test import TestResponse
 
-from pixshift.blueprints.access import RULES, Rule, Who, canonical
+from pixshift.blueprints.access import RULES, SELF_VERIFIED, Rule, Who, canonical
 from pixshift.blueprints.limits import Calls
+from pixshift.domain.lifecycle import Status
 from pixshift.domain.roles import UserRole
 from tests import factories
 from tests.factories import Person
@@ -36,8 +38,14 @@ def address_of(rule: Route, object_id: UUID) -> str:
     values = {
         "transformation_id": object_id,
         "object_id": object_id,
+        "identity_id": object_id,
+        "provider": "gmail",
+        "code": "x",
+        "export_id": object_id,
+        "session_id": object_id,
         "kind": "picture",
         "tag": "x",
+        "token": "x" * 43,
         "path": "favicon.svg",
     }
     path: str = rule.rule
@@ -46,6 +54,49 @@ def address_of(rule: Route, object_id: UUID) -> str:
             path = path.replace(f"<{converter}{argument}>", str(values[argument]))
     assert "<" not in path
     return path
+
+
+# What each may be answered by a route that is for …; a refusal for who they are must be there or must not.
+REFUSED = {
+    "anonymous": {Who.EVERYBODY: False, Who.SIGNED_IN: True, Who.ADMIN: True},
+    "guest": {Who.EVERYBODY: False, Who.SIGNED_IN: False, Who.ADMIN: True},
+    "other guest": {Who.EVERYBODY: False, Who.SIGNED_IN: False, Who.ADMIN: True},
+    "admin": {Who.EVERYBODY: False, Who.SIGNED_IN: False, Who.ADMIN: False},
+}
+
+LETS_SIGN_IN_AGAIN = {"account_data.renew"}
+
+
+@pytest.mark.parametrize("role", REFUSED)
+def test_every_route_lets_in_whom_its_rule_names_and_nobody_else(app: Flask, role: str) -> None:
+    owner = factories.person(app)
+    job_id = factories.picture(app, owner, factories.style(app))
+    for who, is_refused in REFUSED[role].items():
+        for rule, method in routes(app, who):
+            if canonical(rule.endpoint) in SELF_VERIFIED | LETS_SIGN_IN_AGAIN:
+                continue  # a signature decides there; or being sent to sign in is what was asked for
+            client, headers = as_role(app, role)
+            object_id = job_id if role == "other guest" else uuid4()
+            answer = client.open(address_of(rule, object_id), method=method, headers=headers)
+            assert answer.status_code < 500, (role, method, rule.rule)
+            assert is_refusal(answer) is is_refused, (role, method, rule.rule, answer.status_code)
+    job = factories.row(app, job_id)
+    assert (job.deleted_at, job.downloaded_at, job.status) == (None, None, Status.COMPLETED)
+
+
+def as_role(app: Flask, role: str) -> tuple[FlaskClient, dict[str, str]]:
+    """A browser of somebody new: some routes end the session, or the person."""
+    if role == "anonymous":
+        client = app.test_client()
+        client.environ_base["REMOTE_ADDR"] = factories.address()
+        return client, {"X-CSRFToken": factories.csrf_token(client)}
+    somebody = factories.person(app, role=UserRole.ADMIN if role == "admin" else UserRole.GUEST)
+    return somebody.client, somebody.headers
+
+
+def is_refusal(answer: TestResponse) -> bool:
+    """Sent to sign in, or told that they may not; not: sent on by a sign-in page, or asked to send a form again."""
+    return answer.status_code in (401, 403) or answer.headers.get("Location", "").startswith("/login?next=")
 
 
 def test_an_anonymous_caller_gets_nowhere_that_needs_a_sign_in(app: Flask) -> None:
@@ -69,7 +120,9 @@ def test_everybody_may_open_what_is_public(app: Flask) -> None:
     client = app.test_client()
     for rule, method in routes(app, Who.EVERYBODY):
         if method == "GET":
-            assert client.get(address_of(rule, uuid4())).status_code in (200, 302, 303), rule
+            made = {"token": (404,), "code": (404,), "provider": (400,)}  # by nobody: a token, a code, a sign-in
+            expected = next((made[name] for name in rule.arguments if name in made), (200, 302, 303))
+            assert client.get(address_of(rule, uuid4())).status_code in expected, rule
 
 
 def test_a_guest_may_not_call_what_is_for_admins(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,6 +149,13 @@ def test_an_admin_reads_how_a_job_stands_but_never_its_pictures(app: Flask) -> N
     assert admin.client.put(path, json={"status": "CANCELLED"}, headers=admin.headers).status_code == 404
 
 
+# What the routes of the API are sent, where they read a body before they look for the job.
+BODIES = {
+    "api.transformations.update": {"status": "CANCELLED"},
+    "api.transformations.share_picture": {"platform": "facebook"},
+}
+
+
 def test_somebody_elses_job_does_not_exist_on_any_route(app: Flask) -> None:
     owner, other = factories.person(app), factories.person(app)
     job_id = factories.picture(app, owner, factories.style(app))
@@ -103,7 +163,7 @@ def test_somebody_elses_job_does_not_exist_on_any_route(app: Flask) -> None:
     for rule, method in routes(app, Who.SIGNED_IN):
         if "transformation_id" not in rule.arguments:
             continue
-        path, body = address_of(rule, job_id), {"status": "CANCELLED"} if method == "PUT" else None
+        path, body = address_of(rule, job_id), BODIES.get(canonical(rule.endpoint))
         answer = other.client.open(path, method=method, headers=other.headers, json=body)
         unknown = other.client.open(address_of(rule, uuid4()), method=method, headers=other.headers, json=body)
         assert (answer.status_code, unknown.status_code) == (404, 404), (method, path)
@@ -128,7 +188,7 @@ def test_what_changes_something_needs_the_csrf_token(app: Flask) -> None:
     walked = 0
     for kind in Who:
         for rule, method in routes(app, kind):
-            if method == "GET":
+            if method == "GET" or canonical(rule.endpoint) in SELF_VERIFIED:
                 continue
             answer = who.client.open(address_of(rule, uuid4()), method=method)
             assert answer.status_code == 403, (method, rule)

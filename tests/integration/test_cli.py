@@ -20,10 +20,11 @@ from tests.integration.conftest import MakeApp
 
 COMMANDS = [
     [], ["up"], ["worker"], ["doctor"], ["users"], ["users", "list"], ["users", "promote"], ["users", "demote"],
+    ["users", "erase"],
     ["types"],
     ["types", "list"], ["types", "export"], ["types", "import"], ["transformations"], ["transformations", "list"],
     ["transformations", "requeue"], ["transformations", "fail"], ["retention"], ["retention", "sweep"],
-    ["retention", "audit"],
+    ["retention", "audit"], ["sessions"], ["sessions", "list"], ["sessions", "revoke"], ["sessions", "purge"],
 ]  # fmt: skip
 
 

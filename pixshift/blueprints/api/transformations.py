@@ -4,9 +4,10 @@ from uuid import UUID
 
 from flask import Blueprint, Response, request
 
-from pixshift.blueprints import pictures
+from pixshift.blueprints import pictures, share
 from pixshift.blueprints.api.answers import answer
 from pixshift.blueprints.helpers import api_link, caller, json_body, toolbox, user_id
+from pixshift.schemas.sharing import ShareIn, ShareOut
 from pixshift.schemas.transformations import (
     ChangeIn,
     CreatedOut,
@@ -18,7 +19,7 @@ from pixshift.schemas.transformations import (
     TransformationOut,
     UploadedOut,
 )
-from pixshift.services import transformations, uploads, watching
+from pixshift.services import sharing, transformations, uploads, watching
 
 blueprint = Blueprint("transformations", __name__, url_prefix="/transformations")
 
@@ -72,3 +73,10 @@ def update(transformation_id: UUID) -> Response:
 @blueprint.get("/<uuid:transformation_id>/download")
 def download(transformation_id: UUID) -> Response:
     return pictures.send_download(transformation_id)
+
+
+@blueprint.post("/<uuid:transformation_id>/share")
+def share_picture(transformation_id: UUID) -> Response:
+    asked = ShareIn.parse(json_body())
+    shared = sharing.share(toolbox(), user_id(), transformation_id)
+    return answer(ShareOut.of(share.page_url(shared.token), shared.expires_at, asked.platform))

@@ -13,6 +13,10 @@ class CodeForm(Form):
     code = StringField("Six-digit code")
 
 
+class EraseForm(Form):
+    confirm = StringField("Type ERASE")
+
+
 class PhotoForm(Form):
     image = FileField("Your photo")
 

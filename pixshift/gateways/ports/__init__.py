@@ -9,10 +9,12 @@ from pixshift.gateways.ports.decoding import ImageDecoder, ImageFacts, Normalise
 from pixshift.gateways.ports.editing import EditedImage, EditRequest, ImageEditor, Usage
 from pixshift.gateways.ports.jobs import JobQueue, StatusMirror
 from pixshift.gateways.ports.limits import RateLimits
+from pixshift.gateways.ports.oauth import Begun, OAuthIdentity, OAuthProvider, PendingSignIn
 from pixshift.gateways.ports.sessions import Revoked, SessionCache, SessionSnapshot
 from pixshift.gateways.ports.storage import ImageStorage, ObjectEntry, StoredObject
 
 __all__ = [
+    "Begun",
     "EditRequest",
     "EditedImage",
     "ImageDecoder",
@@ -21,10 +23,13 @@ __all__ = [
     "ImageStorage",
     "JobQueue",
     "NormalisedImage",
+    "OAuthIdentity",
+    "OAuthProvider",
     "ObjectEntry",
     "OtpStore",
     "OtpTry",
     "OtpVerdict",
+    "PendingSignIn",
     "RateLimits",
     "Revoked",
     "SentSms",

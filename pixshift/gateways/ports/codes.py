@@ -28,6 +28,10 @@ class SmsSender(Protocol):
 
     def check(self) -> str: ...
 
+    def is_from_vendor(self, url: str, params: dict[str, str], signature: str) -> bool:
+        """Whether the vendor itself sent this form to our public ``url``."""
+        ...
+
 
 class OtpVerdict(StrEnum):
     OK = "ok"

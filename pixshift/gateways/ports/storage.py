@@ -28,7 +28,11 @@ class ObjectEntry:
 
 
 class ImageStorage(Protocol):
-    """Objects by key: ``uploads/{userId}/{imageId}.jpg``, ``transformations/{userId}/{id}/{attemptId}.<ext>``."""
+    """Objects by key.
+
+    ``uploads/{userId}/{imageId}.jpg``, ``transformations/{userId}/{id}/{attemptId}.<ext>``,
+    ``exports/{userId}/{exportId}.zip``.
+    """
 
     def put(self, key: str, data: bytes, media_type: str) -> None:
         """Store whole or not at all. Raises ExternalServiceError (NETWORK, retryable) when storage does not answer."""
