@@ -65,9 +65,13 @@ def _sign_in_origins(settings: Settings) -> list[str]:
 
 
 def _log(response: Response) -> None:
-    """A line for every change and every refusal; paths only, because queries carry signatures."""
+    """A line for every change and every refusal; paths only, because queries carry signatures.
+
+    Of a share link not even that: whoever reads it could open the picture.
+    """
     if request.method not in ("GET", "HEAD") or response.status_code >= 400:
-        log.info("request", extra={"method": request.method, "path": request.path, "status": response.status_code})
+        path = request.url_rule.rule if "token" in (request.view_args or {}) and request.url_rule else request.path
+        log.info("request", extra={"method": request.method, "path": path, "status": response.status_code})
 
 
 def _request_id(settings: Settings) -> str:

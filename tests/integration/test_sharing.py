@@ -151,6 +151,18 @@ def test_a_report_is_counted_and_told_to_operators_and_the_picture_stays(
     assert caplog.text.count("a shared picture was reported") == 3
 
 
+def test_the_log_learns_no_link(quick: Flask, who: Person, job_id: UUID, caplog: pytest.LogCaptureFixture) -> None:
+    path = path_of(make_link(who, job_id))
+    caplog.clear()
+    stranger = quick.test_client()
+    token = {"X-CSRFToken": factories.csrf_token(stranger)}
+    stranger.post(f"{path}/report", data={"reason": "none of these"}, headers=token)
+    stranger.get(f"{path}x")
+    said = [vars(record) for record in caplog.records if record.getMessage() == "request"]
+    assert {line["path"] for line in said} == {"/s/<token>/report", "/s/<token>"}
+    assert path.removeprefix("/s/") not in str([vars(record) for record in caplog.records])
+
+
 def test_a_report_without_a_reason_is_asked_for_one_and_not_counted(quick: Flask, who: Person, job_id: UUID) -> None:
     path = path_of(make_link(who, job_id))
     stranger = quick.test_client()
