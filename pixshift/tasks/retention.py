@@ -6,7 +6,7 @@ import threading
 from flask import Flask
 
 from pixshift.domain.lifecycle import SWEEP_SECONDS
-from pixshift.services import erasure, exports, leases, orphans, retention, sms
+from pixshift.services import erasure, exports, leases, orphans, retention, sessions, sms
 
 log = logging.getLogger(__name__)
 FIRST_LOOK_SECONDS = 30.0
@@ -32,18 +32,24 @@ def sweep_forever(app: Flask, stop: threading.Event) -> None:
             return
 
 
+def tidy_once(app: Flask) -> None:
+    """Forget codes that were sent and sessions that ended long ago."""
+    for step in (sms.tidy, sessions.purge):
+        with app.app_context():
+            try:
+                step(app.extensions["toolbox"])
+            except Exception:  # whatever it was: what else is to be done must not wait for it
+                log.exception("what is long over could not be forgotten, it is tried again")
+
+
 def look_forever(app: Flask, stop: threading.Event) -> None:
-    """Forget old codes and remove what no row knows: soon, then every quarter of an hour, until ``stop`` is set.
+    """Forget what is long over, remove what no row knows: soon, then every quarter of an hour, until ``stop`` is set.
 
     Not in the sweeper's thread: a store with very many objects takes longer to list than a sweep may be late.
     """
     pause = FIRST_LOOK_SECONDS
     while not stop.wait(pause):
-        with app.app_context():
-            try:
-                sms.tidy(app.extensions["toolbox"])
-            except Exception:  # as below: what else is to be done must not wait for it
-                log.exception("the codes that were sent could not be looked at, it is tried again")
+        tidy_once(app)
         with app.app_context():
             try:
                 orphans.remove_unknown(app.extensions["toolbox"])

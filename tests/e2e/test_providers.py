@@ -108,6 +108,25 @@ def test_facebook_lets_in_and_back_to_where_one_was(enter: Enter, device: Device
     assert as_seen_by_oneself(visitor)["role"] == "GUEST"
 
 
+def test_what_one_browser_began_lets_no_other_browser_in(enter: Enter, device: Device) -> None:
+    mine, other = enter(device), enter(device)
+    calls = mine.context.request
+    token = calls.get("/api/v1/auth/csrf").json()["csrfToken"]
+    begun = calls.post("/api/v1/auth/oauth/facebook", headers={"X-CSRFToken": token}, max_redirects=0)
+    assert begun.status == 303
+    back = calls.get(begun.headers["location"], max_redirects=0).headers["location"]
+
+    other.refusals = mine.refusals = {400}
+    other.page.goto(back)
+    expect(other.page.get_by_role("alert")).to_contain_text("This sign-in was started elsewhere")
+    assert other.context.request.get("/api/v1/auth/session").status == 401
+    mine.page.goto(back)
+    expect(mine.heading).to_have_text("History")
+    mine.context.clear_cookies(name="session")
+    mine.page.goto(back)  # once more
+    expect(mine.page.get_by_role("alert")).to_contain_text("This sign-in was started elsewhere")
+
+
 def test_a_number_can_go_on_where_a_provider_is_not_wanted(enter: Enter, device: Device) -> None:
     visitor = enter(device)
     expect(visitor.page.get_by_label("Mobile number")).to_be_visible()

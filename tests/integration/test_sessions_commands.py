@@ -10,6 +10,7 @@ from sqlalchemy import func, select, update
 
 from pixshift.extensions import db
 from pixshift.models import AdminAction, UserSession
+from pixshift.tasks.retention import tidy_once
 from tests import factories
 from tests.factories import Person
 from tests.integration.conftest import MakeApp
@@ -85,3 +86,13 @@ def test_only_what_is_long_over_is_purged(app: Flask) -> None:
     assert count(app) == 3
     assert run(app, "purge").output == "0 deleted.\n"
     assert people[-1].client.get("/api/v1/auth/session").status_code == 200
+
+
+def test_a_worker_forgets_them_by_itself(app: Flask) -> None:
+    person = factories.person(app)
+    with app.app_context():
+        long_ago = datetime.now(UTC) - timedelta(days=31)
+        db.session.execute(update(UserSession).where(UserSession.user_id == person.id).values(revoked_at=long_ago))
+        db.session.commit()
+    tidy_once(app)
+    assert count(app) == 0
