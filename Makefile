@@ -10,7 +10,9 @@ RUN := .venv/run.stamp
 DEV := .venv/dev.stamp
 # The locks are complete, so nothing is left to resolve; a resolver would trip over extras whose pin names none.
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --no-deps
-MONEY := pixshift/domain/pricing.py,pixshift/domain/lifecycle.py,pixshift/services/billing.py,pixshift/services/payments.py,pixshift/services/subscriptions.py
+MONEY_SERVICES := billing payments payment_rows payment_states purses reconciliation refunds settlements subscriptions
+comma := ,
+MONEY := pixshift/domain/pricing.py,pixshift/domain/lifecycle.py$(subst $() ,,$(MONEY_SERVICES:%=$(comma)pixshift/services/%.py))
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-unit test-integration test-e2e coverage check format bench drills lock browser

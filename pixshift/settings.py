@@ -1,4 +1,4 @@
-"""How PixShift is set: six YAML files and the environment, read once into one frozen, typed object.
+"""How PixShift is set: seven YAML files and the environment, read once into one frozen, typed object.
 
 ``load_settings`` is the only reader of the environment. It refuses with a ``ConfigurationError`` that lists every fault
 at once and never prints a secret's value.
@@ -17,6 +17,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pixshift import settings_faults
 from pixshift.errors import ConfigurationError
 from pixshift.settings_sections import (
+    Billing,
     FreeTier,
     Gemini,
     HttpUrl,
@@ -33,6 +34,7 @@ from pixshift.settings_sections import (
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG_FILES = (
+    "billing.yaml",
     "gemini-api.yaml",
     "oauth.yaml",
     "payment-gateway.yaml",
@@ -58,6 +60,7 @@ class Settings(Section):
     web_concurrency: int = Field(ge=1, le=64)
     worker_concurrency: int = Field(ge=1, le=512)
     gemini: Gemini
+    billing: Billing
     gateway: PaymentGateway
     free_tier: FreeTier
     pricing_tiers: tuple[PricingTier, ...]

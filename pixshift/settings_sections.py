@@ -89,6 +89,36 @@ class PricingTier(Section):
     monthly_limit: int | None = Field(default=None, ge=1)
 
 
+class SpendCaps(Section):
+    """US dollars a day (UTC)."""
+
+    per_person: Decimal = Field(gt=0)
+    all: Decimal = Field(gt=0)
+    alert_at: Decimal = Field(gt=0, le=1)
+
+
+class Seller(Section):
+    name: str = Field(min_length=1, max_length=120)
+    address: OptionalText
+    email: OptionalText
+    tax_id: OptionalText
+
+
+class Tax(Section):
+    name: str
+    rate: Annotated[Decimal | None, Field(gt=0, lt=100), BeforeValidator(empty_to_none)]
+
+
+class Billing(Section):
+    unpaid_hours: int = Field(ge=1, le=72)
+    grace_days: int = Field(ge=0, le=30)
+    not_good_per_month: int = Field(ge=0)
+    unpaid_jobs: int = Field(ge=1)
+    spend_caps: SpendCaps
+    seller: Seller
+    tax: Tax
+
+
 class Twilio(Section):
     account_sid: OptionalText
     auth_token: OptionalSecret

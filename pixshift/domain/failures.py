@@ -25,6 +25,7 @@ class FailureReason(StrEnum):
     # our side
     CANCELLED = "CANCELLED"
     STOPPED = "STOPPED"
+    NOT_PAID = "NOT_PAID"
     PHOTO_GONE = "PHOTO_GONE"
     STORAGE_DOWN = "STORAGE_DOWN"
     DECODER_DOWN = "DECODER_DOWN"
@@ -112,6 +113,9 @@ _FAILURES = {
     FailureReason.RESULT_BROKEN: _Failure(2, True, "The picture that came back could not be opened.", _AGAIN),
     FailureReason.CANCELLED: _Failure(1, False, "You cancelled this picture.", "Start it again whenever you like."),
     FailureReason.STOPPED: _Failure(1, False, "We had to stop this picture.", _AGAIN),
+    FailureReason.NOT_PAID: _Failure(
+        1, False, "This picture was not paid for in time.", "Start it again whenever you like."
+    ),
     FailureReason.PHOTO_GONE: _Failure(1, False, "The photo is already deleted.", "Upload it again to go on."),
     FailureReason.STORAGE_DOWN: _Failure(3, False, "We could not reach our picture store.", _LATER),
     FailureReason.DECODER_DOWN: _Failure(3, False, "We could not check the finished picture.", _LATER),

@@ -33,6 +33,32 @@ class BillingStatus(StrEnum):
     REFUNDED = "REFUNDED"
 
 
+class PaymentStatus(StrEnum):
+    """Where one try to pay stands at its gateway. Only the gateway's own word ends one."""
+
+    CREATED = "CREATED"  # written down here; the gateway may not know of it
+    OPEN = "OPEN"  # it waits for the payer
+    ACTION = "ACTION"  # the payer's bank wants a confirmation
+    APPROVED = "APPROVED"  # the payer agreed, the hold is still to be made
+    HELD = "HELD"
+    CAPTURED = "CAPTURED"
+    VOIDED = "VOIDED"
+    FAILED = "FAILED"  # declined, expired or abandoned: no money can come of it
+
+
+class RefundStatus(StrEnum):
+    PENDING = "PENDING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+
+
+class SubscriptionStatus(StrEnum):
+    INCOMPLETE = "INCOMPLETE"  # asked for, not paid yet
+    ACTIVE = "ACTIVE"
+    PAST_DUE = "PAST_DUE"
+    ENDED = "ENDED"
+
+
 class Purse(StrEnum):
     """What pays for a picture."""
 
@@ -56,6 +82,27 @@ MOVES: dict[Status, frozenset[Status]] = {
     Status.FAILED: frozenset({Status.PENDING}),  # an operator's requeue only
 }
 FINAL = frozenset({Status.COMPLETED, Status.FAILED})
+BILLING_MOVES: dict[BillingStatus, frozenset[BillingStatus]] = {
+    BillingStatus.PENDING: frozenset({BillingStatus.COMPLETED, BillingStatus.FAILED, BillingStatus.REFUNDED}),
+    BillingStatus.COMPLETED: frozenset({BillingStatus.REFUNDED}),
+    BillingStatus.FAILED: frozenset(),
+    BillingStatus.REFUNDED: frozenset({BillingStatus.COMPLETED}),  # a refund that the payer's bank sent back
+}
+DEAD_PAYMENTS = frozenset({PaymentStatus.VOIDED, PaymentStatus.FAILED})
+
+
+def payment_may_become(old: PaymentStatus, new: PaymentStatus) -> bool:
+    """Whether news of a payment is newer than what is known; what is captured or dead stays so."""
+    if old in (PaymentStatus.CAPTURED, *DEAD_PAYMENTS):
+        return False
+    if old is PaymentStatus.HELD:
+        return new in (PaymentStatus.CAPTURED, *DEAD_PAYMENTS)
+    return new is not PaymentStatus.CREATED and new is not old
+
+
+def subscription_may_become(old: SubscriptionStatus, new: SubscriptionStatus) -> bool:
+    """Whether news of a plan may be true; what ended stays so, and what was paid once never waits for its page again."""
+    return old not in (new, SubscriptionStatus.ENDED) and new is not SubscriptionStatus.INCOMPLETE
 
 
 def retry_delay(attempt: int, initial_seconds: float, multiplier: float, jitter: float, asked: float | None) -> float:

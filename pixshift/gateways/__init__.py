@@ -11,6 +11,7 @@ from pixshift.gateways.ports import (
     JobQueue,
     OAuthProvider,
     OtpStore,
+    PaymentGateway,
     RateLimits,
     SessionCache,
     SmsSender,
@@ -36,6 +37,7 @@ class Gateways:
     statuses: StatusMirror = field(default_factory=NoStatusMirror)
     rates: RateLimits = field(default_factory=MemoryRateLimits)
     oauth: dict[AuthProvider, OAuthProvider] = field(default_factory=dict)
+    payments: dict[str, PaymentGateway] = field(default_factory=dict)  # by name, the one that is offered first is first
 
     def notices(self) -> list[str]:
         """One sentence for every twin at work, for people to read on each page."""
@@ -44,6 +46,8 @@ class Gateways:
             notices.append("Preview: pictures come from simple filters, not from AI.")
         if self.sms.is_twin:
             notices.append("Codes are shown, not sent.")
+        if any(gateway.is_twin for gateway in self.payments.values()):
+            notices.append("Payments are practice, nobody is charged.")
         return notices
 
     def close(self) -> None:
@@ -67,6 +71,7 @@ def build_gateways(settings: Settings, queue: JobQueue) -> Gateways:
         statuses=_statuses(settings),
         rates=_rates(settings),
         oauth=_oauth(settings),
+        payments=_payments(settings),
     )
 
 
@@ -112,6 +117,24 @@ def _oauth(settings: Settings) -> dict[AuthProvider, OAuthProvider]:
     if settings.oauth.facebook.client_id:
         providers[AuthProvider.FACEBOOK] = FacebookSignIn(settings.oauth.facebook)
     return providers
+
+
+def _payments(settings: Settings) -> dict[str, PaymentGateway]:
+    """The configured one first; others that have their keys stay, for what was paid with them and as another way."""
+    gateways: dict[str, PaymentGateway] = {}
+    if settings.gateway.stripe.api_key:
+        from pixshift.gateways.stripe import StripeGateway
+
+        gateways["stripe"] = StripeGateway(settings.gateway.stripe)
+    if settings.gateway.paypal.client_id:
+        from pixshift.gateways.paypal import PayPalGateway
+
+        gateways["paypal"] = PayPalGateway(settings.gateway.paypal)
+    if settings.gateway.type == "practice":
+        from pixshift.gateways.practice_payments import PracticeGateway
+
+        gateways["practice"] = PracticeGateway(settings.instance, settings.app_url)
+    return {settings.gateway.type: gateways[settings.gateway.type], **gateways}
 
 
 def _otp(settings: Settings) -> OtpStore:

@@ -1,12 +1,25 @@
 """What we remember."""
 
 from pixshift.models.audit import AdminAction
-from pixshift.models.billing import BillingRecord
+from pixshift.models.billing import (
+    BillingRecord,
+    GatewayCustomer,
+    PaymentAttempt,
+    QuotaPeriod,
+    Refund,
+    Subscription,
+    WebhookEvent,
+)
 from pixshift.models.circuit import ModelCircuit
 from pixshift.models.export import AccountExport, ExportStatus
 from pixshift.models.share import ShareLink
 from pixshift.models.sms import SmsMessage
-from pixshift.models.transformation import Attempt, Transformation, TransformationType, Upload
+from pixshift.models.transformation import (
+    Attempt,
+    Transformation,
+    TransformationType,
+    Upload,
+)
 from pixshift.models.user import Identity, User, UserSession
 
 __all__ = [
@@ -15,13 +28,19 @@ __all__ = [
     "Attempt",
     "BillingRecord",
     "ExportStatus",
+    "GatewayCustomer",
     "Identity",
     "ModelCircuit",
+    "PaymentAttempt",
+    "QuotaPeriod",
+    "Refund",
     "ShareLink",
     "SmsMessage",
+    "Subscription",
     "Transformation",
     "TransformationType",
     "Upload",
     "User",
     "UserSession",
+    "WebhookEvent",
 ]

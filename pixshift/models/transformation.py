@@ -2,13 +2,27 @@
 
 import uuid
 from datetime import datetime
+from decimal import Decimal
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, text, true
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    Numeric,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+    true,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from pixshift.domain.lifecycle import Reservation, Stage, Status
 from pixshift.models.base import Base, Key, UtcDateTime, text_enum, utcnow
 from pixshift.models.user import User
+
+_MADE = text("status <> 'FAILED'")
 
 
 class TransformationType(Base):
@@ -83,6 +97,8 @@ class Transformation(Base):
         Index("ix_transformations_claim", "status", "due_at"),
         Index("ix_transformations_typical", "transformation_type_id", "status", "finished_at"),
         Index("ix_transformations_due", "deleted_at", "delete_due_at"),
+        Index("uq_transformations_rerolled", "reroll_of", unique=True, postgresql_where=_MADE, sqlite_where=_MADE),
+        Index(None, "quota_period_id"),
     )
 
     id: Mapped[Key]
@@ -103,6 +119,10 @@ class Transformation(Base):
 
     pricing_tier_locked: Mapped[str | None] = mapped_column(String(20))
     reservation: Mapped[Reservation | None] = mapped_column(text_enum(Reservation, "reservation"))
+    quota_period_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("quota_periods.id", ondelete="SET NULL"))
+    reroll_of: Mapped[uuid.UUID | None] = mapped_column(  # the paid picture it replaces, free of charge
+        ForeignKey("transformations.id", ondelete="SET NULL")
+    )
 
     attempts: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     due_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # NULL while it waits for money
@@ -140,6 +160,7 @@ class Attempt(Base):
     __table_args__ = (
         UniqueConstraint("transformation_id", "number"),
         Index("ix_transformation_attempts_calls", "model", "started_at"),
+        Index(None, "started_at"),
         Index(
             "ix_transformation_attempts_stored",
             "transformation_id",
@@ -162,3 +183,4 @@ class Attempt(Base):
     prompt_tokens: Mapped[int | None]
     output_tokens: Mapped[int | None]
     total_tokens: Mapped[int | None]
+    cost: Mapped[Decimal | None] = mapped_column(Numeric(12, 6))  # US dollars, by the prices of that day

@@ -33,6 +33,7 @@ class User(Base):
     last_claimed_at: Mapped[datetime | None] = mapped_column(
         UtcDateTime
     )  # when a worker last took a job of theirs: fairness
+    spending_blocked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # a payment of theirs is disputed
     erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow, onupdate=utcnow)

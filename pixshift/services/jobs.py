@@ -24,7 +24,7 @@ from pixshift.extensions import db
 from pixshift.gateways.ports import EditedImage, EditRequest, Usage, VerifiedImage
 from pixshift.models import Attempt, Transformation
 from pixshift.models.base import change
-from pixshift.services import billing, circuits, leases
+from pixshift.services import billing, circuits, leases, settlements
 from pixshift.services.leases import ClaimedJob
 from pixshift.services.lifecycle import commit, move_to
 from pixshift.services.patience import outlast
@@ -53,9 +53,11 @@ def make(toolbox: Toolbox, job: ClaimedJob) -> None:
         failure = _as_failure(error, picture)
         if outlast(toolbox, partial(_fail, toolbox, job, failure)):
             _note_health(toolbox, job, failure)
+            settlements.finish_job(toolbox, job.id)
         return
     if outlast(toolbox, partial(_complete, toolbox, job, key, picture, verified)):
         _note_health(toolbox, job)
+        settlements.finish_job(toolbox, job.id)
     else:
         with suppress(PixShiftError):  # the attempt remembers its object: a later sweep removes it
             toolbox.gateways.storage.delete(key)

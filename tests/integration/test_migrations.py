@@ -20,8 +20,9 @@ from pixshift.models.base import utcnow
 from tests.integration.conftest import MakeApp
 
 TABLES = {
-    "account_exports", "admin_actions", "billing_records", "identities", "share_links", "sms_messages",
-    "transformation_attempts", "transformation_types", "transformations", "uploads", "user_sessions", "users",
+    "account_exports", "admin_actions", "billing_records", "gateway_customers", "identities", "payment_attempts",
+    "quota_periods", "refunds", "share_links", "sms_messages", "subscriptions", "transformation_attempts",
+    "transformation_types", "transformations", "uploads", "user_sessions", "users", "webhook_events",
 }  # fmt: skip
 
 

@@ -1,0 +1,106 @@
+"""Subscriptions of the practice gateway: their months pass at the press of a button."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from uuid import UUID
+
+from pixshift.domain.lifecycle import SubscriptionStatus
+from pixshift.errors import InvalidInput, NotFound
+from pixshift.gateways.ports import Hosted, InvoiceState, SubscriptionOrder, SubscriptionRef, SubscriptionState
+from pixshift.gateways.practice_books import Books, Plan, key_of
+from pixshift.gateways.practice_decisions import settle_by_clock
+
+_RUNS = (SubscriptionStatus.ACTIVE, SubscriptionStatus.PAST_DUE)
+
+
+class PracticeSubscriptions:
+    def __init__(self, books: Books, pages: str, now: Callable[[], datetime]) -> None:
+        self._books = books
+        self._pages = pages
+        self._now = now
+
+    def open(self, order: SubscriptionOrder, customer_id: str) -> Hosted:
+        plan = Plan(
+            key=order.subscription_id.hex,
+            user_id=order.user_id.hex,
+            minor=order.money.minor,
+            currency=order.money.currency,
+            description=order.name,
+            return_url=order.return_url,
+            cancel_url=order.cancel_url,
+            created_at=self._now().isoformat(),
+            expires_at=order.expires_at.isoformat(),
+            customer_id=customer_id,
+        )
+        kept = self._books.add(plan)
+        session_id = f"ps_{kept.key}"
+        return Hosted(session_id, f"{self._pages}/{session_id}", datetime.fromisoformat(kept.expires_at))
+
+    def look(self, ref: SubscriptionRef) -> SubscriptionState | None:
+        plan = self._books.find(_key(ref))
+        return self.state(plan) if isinstance(plan, Plan) else None
+
+    def cancel(self, ref: SubscriptionRef, *, at_period_end: bool) -> SubscriptionState:
+        with self._change(ref) as plan:
+            if at_period_end and plan.status in _RUNS:
+                plan.cancels_at_period_end = True
+            else:
+                plan.status, plan.cancels_at_period_end = SubscriptionStatus.ENDED, False
+            return self.state(plan)
+
+    def resume(self, ref: SubscriptionRef) -> SubscriptionState:
+        with self._change(ref) as plan:
+            if plan.status not in _RUNS:
+                raise InvalidInput("This subscription has ended. Start a new one.", field="subscription")
+            plan.cancels_at_period_end = False
+            return self.state(plan)
+
+    def portal_url(self, ref: SubscriptionRef) -> str | None:
+        """Its practice page, where its months pass."""
+        plan = self._books.find(_key(ref))
+        return f"{self._pages}/ps_{plan.key}" if isinstance(plan, Plan) else None
+
+    def state(self, plan: Plan) -> SubscriptionState:
+        settle_by_clock(plan, self._now())
+        status, session_id = SubscriptionStatus(plan.status), f"ps_{plan.key}"
+        invoices = tuple(_invoice(plan, invoice) for invoice in plan.invoices)
+        return SubscriptionState(
+            status=status,
+            money=plan.money,
+            is_live=False,
+            subscription_id=UUID(plan.key),
+            user_id=UUID(plan.user_id),
+            session_id=session_id,
+            remote_id=f"psub_{plan.key}" if invoices else None,
+            customer_id=plan.customer_id,
+            cancels_at_period_end=plan.cancels_at_period_end,
+            period_end=invoices[-1].ends_at if invoices else None,
+            invoices=invoices,
+            method_label="Practice card" if invoices else None,
+            url=f"{self._pages}/{session_id}" if status is SubscriptionStatus.INCOMPLETE else None,
+        )
+
+    @contextmanager
+    def _change(self, ref: SubscriptionRef) -> Iterator[Plan]:
+        with self._books.change(_key(ref)) as plan:
+            if not isinstance(plan, Plan):
+                raise NotFound("The practice gateway knows no such subscription.")
+            settle_by_clock(plan, self._now())
+            yield plan
+
+
+def _key(ref: SubscriptionRef) -> str | None:
+    named = ref.remote_id or ref.session_id
+    return key_of(named) if named else ref.subscription_id.hex
+
+
+def _invoice(plan: Plan, invoice: dict[str, str | bool]) -> InvoiceState:
+    return InvoiceState(
+        invoice_id=str(invoice["id"]),
+        is_paid=bool(invoice["is_paid"]),
+        money=plan.money,
+        starts_at=datetime.fromisoformat(str(invoice["starts_at"])),
+        ends_at=datetime.fromisoformat(str(invoice["ends_at"])),
+        payment_id=f"ppi_{str(invoice['id']).removeprefix('pin_')}" if invoice["is_paid"] else None,
+    )
