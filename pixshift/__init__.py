@@ -14,6 +14,7 @@ from pixshift.blueprints import (
     api,
     assets,
     auth,
+    billing,
     headers,
     identities,
     operations,
@@ -73,6 +74,7 @@ def create_app(settings: Settings | None = None, gateways: Gateways | None = Non
     for module in (
         account_data,
         auth,
+        billing,
         identities,
         operations,
         pages,

@@ -11,9 +11,19 @@ from pixshift.domain.lifecycle import FINAL
 from pixshift.domain.roles import UserRole
 from pixshift.errors import InvalidInput
 from pixshift.extensions import db
-from pixshift.models import AccountExport, ExportStatus, Identity, ShareLink, Transformation, Upload, User, UserSession
+from pixshift.models import (
+    AccountExport,
+    ExportStatus,
+    Identity,
+    ShareLink,
+    Subscription,
+    Transformation,
+    Upload,
+    User,
+    UserSession,
+)
 from pixshift.models.base import change, read_rows
-from pixshift.services import accounts, audit, exports, leases, retention
+from pixshift.services import accounts, audit, exports, leases, retention, subscriptions
 from pixshift.services.lifecycle import commit
 from pixshift.services.toolbox import Toolbox
 
@@ -44,6 +54,7 @@ def erase(toolbox: Toolbox, user_id: UUID, actor: str) -> None:
     db.session.commit()
     for token_hash in hashes:
         toolbox.gateways.sessions.revoke(token_hash)
+    subscriptions.end_now(toolbox, user_id)
     _end_jobs(toolbox, user_id)
     retention.delete_all_of(toolbox, user_id)
     exports.sweep(toolbox, user_id)
@@ -96,6 +107,7 @@ def _let_go(toolbox: Toolbox, user_id: UUID) -> None:
         (AccountExport, AccountExport.status.in_(_LIVE), {"expires_at": now}),
         (UserSession, UserSession.revoked_at.is_(None), {"revoked_at": now}),
         (UserSession, UserSession.device.is_not(None), {"device": None}),
+        (Subscription, Subscription.next_look_at.is_not(None), {"next_look_at": now}),  # the sweeper ends what goes on
     ]
     for model, which, values in settings:
         change(update(model).where(model.user_id == user_id, which).values(values))

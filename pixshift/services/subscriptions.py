@@ -151,11 +151,8 @@ def _should_end(toolbox: Toolbox, plan: Subscription) -> bool:
     now = toolbox.now()
     is_over = plan.status is _ENDED or (plan.status is _INCOMPLETE and plan.expires_at <= now)
     is_late = plan.grace_ends_at is not None and plan.grace_ends_at <= now
-    return is_over or is_late or bool(read_rows(select(User.id).where(_left(plan.user_id))))
-
-
-def _left(user_id: UUID):  # type: ignore[no-untyped-def]
-    return (User.id == user_id) & User.erased_at.is_not(None)
+    left = select(User.id).where(User.id == plan.user_id, User.erased_at.is_not(None))
+    return is_over or is_late or bool(read_rows(left))
 
 
 def _of(user_id: UUID) -> Subscription:
@@ -182,6 +179,9 @@ def _is_open(toolbox: Toolbox, plan: Subscription, gateway: PaymentGateway) -> b
 
 def _close(toolbox: Toolbox, plan: Subscription) -> None:
     """End a plan that another one replaces; one that was paid in the meantime stands."""
+    _look(toolbox, plan)
+    if _unpaid(plan.user_id) is None:
+        return
     _look(toolbox, plan, must_end=True)
     if _unpaid(plan.user_id) is not None:
         raise ExternalServiceError("Your first try has not ended yet. Please try again in a minute.", retryable=True)
