@@ -43,6 +43,21 @@ class Retry(Section):
     initial_delay: int = Field(ge=0)  # milliseconds
 
 
+class ModelPrices(Section):
+    """US dollars."""
+
+    per_million_prompt_tokens: Decimal = Field(ge=0)
+    per_million_output_tokens: Decimal = Field(ge=0)
+    per_call: Decimal = Field(ge=0)
+
+    def cost(self, prompt_tokens: int | None, output_tokens: int | None) -> Decimal:
+        """Of one call; one that reported no tokens costs what calls usually do."""
+        if prompt_tokens is None and output_tokens is None:
+            return self.per_call
+        prompt = self.per_million_prompt_tokens * (prompt_tokens or 0)
+        return (prompt + self.per_million_output_tokens * (output_tokens or 0)) / 1_000_000
+
+
 class Gemini(Section):
     api_key: OptionalSecret
     endpoint: HttpUrl
@@ -52,6 +67,7 @@ class Gemini(Section):
     image_size: Literal["1K", "2K", "4K"]
     calls_per_minute: int = Field(ge=1)
     retry: Retry
+    prices: ModelPrices
 
 
 class Stripe(Section):

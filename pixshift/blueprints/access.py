@@ -67,6 +67,8 @@ RULES: dict[str, Rule] = {
     "billing.cancel_plan": Rule(Who.SIGNED_IN, Calls.WRITE),
     "billing.resume_plan": Rule(Who.SIGNED_IN, Calls.WRITE),
     "billing.portal": Rule(Who.SIGNED_IN, Calls.WRITE),
+    "practice.show": Rule(Who.SIGNED_IN, Calls.READ),
+    "practice.decide": Rule(Who.SIGNED_IN, Calls.WRITE),
     "profile.show": Rule(Who.SIGNED_IN, Calls.READ),
     "profile.phone": Rule(Who.SIGNED_IN, Calls.READ),
     "profile.send_phone": Rule(Who.SIGNED_IN, Calls.AUTH),

@@ -15,6 +15,8 @@ HOLD_LIFE = timedelta(days=7)  # as long as a card's hold usually lasts
 
 
 class Decision(StrEnum):
+    """What a payer, or their bank, does."""
+
     PAY = "pay"
     PAY_AND_SAVE = "pay_and_save"
     DECLINE = "decline"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from pixshift.domain.lifecycle import PaymentStatus
@@ -31,13 +31,9 @@ from pixshift.gateways.stripe_answers import (
 )
 from pixshift.gateways.stripe_client import Answer, Declined, RequestRefused, StripeApi
 from pixshift.gateways.stripe_events import StripeEvents
+from pixshift.gateways.stripe_pages import hosted, page_params, payment_params
 from pixshift.gateways.stripe_subscriptions import StripeSubscriptions
-from pixshift.gateways.stripe_pages import expiry, hosted, return_address
 from pixshift.settings_sections import Stripe
-
-if TYPE_CHECKING:
-    from stripe.params import PaymentIntentCreateParams
-    from stripe.params.checkout import SessionCreateParams
 
 _LIVES_AT_MOST = timedelta(days=2)  # a try that nobody gave a customer is looked for among the newest only
 _UNDECIDED = (PaymentStatus.OPEN, PaymentStatus.ACTION, PaymentStatus.HELD)
@@ -54,12 +50,9 @@ class StripeGateway:
 
     def __init__(self, settings: Stripe) -> None:
         self._api = StripeApi(settings)
+        self.is_live = self._api.is_live
         self._plans = StripeSubscriptions(self._api)
         self._events = StripeEvents(self._api, settings)
-
-    @property
-    def is_live(self) -> bool:
-        return self._api.is_live
 
     def customer(self, user_id: UUID, email: str | None) -> str | None:
         """The address is written afterwards: one that changed must not make the same key another request."""
@@ -75,7 +68,7 @@ class StripeGateway:
     def open_checkout(self, order: Order) -> Hosted:
         options: Any = {"idempotency_key": f"page:{order.attempt_id}"}
         try:
-            page = self._api.ask(lambda v1: v1.checkout.sessions.create(_page(order), options))
+            page = self._api.ask(lambda v1: v1.checkout.sessions.create(page_params(order), options))
         except RequestRefused as refusal:
             found = self._find_page(order.attempt_id, order.customer_id) if _is_repeated(refusal) else None
             if found is None or not found.get("url"):
@@ -84,12 +77,13 @@ class StripeGateway:
         return hosted(page)
 
     def pay(self, order: Order) -> PaymentState:
-        """A card that is refused leaves a payment that could still be tried: it is ended, so that nothing comes of it."""
+        """A card that is refused leaves a payment that could be tried again: it is ended, so that nothing comes of it."""
         if not order.method_id:
             raise InvalidInput("Say with which method to pay.", field="paymentMethodId")
-        method_id, options = order.method_id, {"idempotency_key": f"pay:{order.attempt_id}"}
+        method_id = order.method_id
+        options: Any = {"idempotency_key": f"pay:{order.attempt_id}"}
         try:
-            intent = self._api.ask(lambda v1: v1.payment_intents.create(_payment(order, method_id), options))  # type: ignore[arg-type]
+            intent = self._api.ask(lambda v1: v1.payment_intents.create(payment_params(order, method_id), options))
         except Declined as declined:
             self._end_declined(order, declined)
             raise
@@ -143,7 +137,7 @@ class StripeGateway:
         return self._after_capture(replace(ref, payment_id=payment_id))
 
     def void(self, ref: PaymentRef) -> PaymentState:
-        """Stripe closes a page's payment only with its page, and a paid page's payment only by itself: both are tried."""
+        """A page's payment ends only with its page, and a paid page's payment only by itself: both are tried."""
         state = self._known(ref)
         for _ in range(2):  # the payer may be paying at this moment
             if state.status not in _UNDECIDED:
@@ -284,59 +278,3 @@ def _is_of(found: Answer, attempt_id: UUID) -> bool:
 def _is_repeated(refusal: RequestRefused) -> bool:
     """The key was used before, for a request that was not quite the same."""
     return refusal.error_code == "idempotency_error"
-
-
-def _metadata(order: Order) -> dict[str, str]:
-    return {
-        "attempt_id": str(order.attempt_id),
-        "record_id": str(order.record_id),
-        "user_id": str(order.user_id),
-    }
-
-
-def _page(order: Order) -> "SessionCreateParams":
-    params: SessionCreateParams = {
-        "mode": "payment",
-        "line_items": [
-            {
-                "quantity": 1,
-                "price_data": {
-                    "currency": order.money.currency.lower(),
-                    "unit_amount": order.money.minor,
-                    "product_data": {"name": order.description},
-                },
-            }
-        ],
-        "client_reference_id": str(order.record_id),
-        "metadata": _metadata(order),
-        "payment_intent_data": {
-            "capture_method": "manual",
-            "description": order.description,
-            "metadata": _metadata(order),
-        },
-        "success_url": return_address(order.return_url),
-        "cancel_url": order.cancel_url,
-        "expires_at": expiry(order.expires_at),
-    }
-    if order.customer_id:
-        params["customer"] = order.customer_id
-        params["saved_payment_method_options"] = {"payment_method_save": "enabled"}  # the payer's own choice
-    return params
-
-
-def _payment(order: Order, method_id: str) -> "PaymentIntentCreateParams":
-    params: PaymentIntentCreateParams = {
-        "amount": order.money.minor,
-        "currency": order.money.currency.lower(),
-        "capture_method": "manual",
-        "confirm": True,
-        "payment_method": method_id,
-        "description": order.description,
-        "metadata": _metadata(order),
-        # Without a page there is nowhere to come back to: a bank's question is answered in the payer's own program.
-        "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
-        "expand": WITH_PAYMENT,
-    }
-    if order.customer_id:
-        params["customer"] = order.customer_id
-    return params

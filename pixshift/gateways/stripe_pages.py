@@ -1,9 +1,15 @@
-"""What every page at Stripe needs: an end, and a way back."""
+"""What Stripe is asked for: the page of an order, or its payment at once; a page has an end and a way back."""
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
-from pixshift.gateways.ports import Hosted
+from pixshift.gateways.ports import Hosted, Order
+from pixshift.gateways.stripe_answers import WITH_PAYMENT
 from pixshift.gateways.stripe_client import Answer
+
+if TYPE_CHECKING:
+    from stripe.params import PaymentIntentCreateParams
+    from stripe.params.checkout import SessionCreateParams
 
 _SHORTEST, _LONGEST = timedelta(minutes=31), timedelta(hours=23, minutes=59)  # Stripe's are 30 min and 24 h
 
@@ -21,3 +27,59 @@ def return_address(url: str) -> str:
 
 def hosted(page: Answer) -> Hosted:
     return Hosted(page["id"], page["url"], datetime.fromtimestamp(page["expires_at"], UTC))
+
+
+def _metadata(order: Order) -> dict[str, str]:
+    return {
+        "attempt_id": str(order.attempt_id),
+        "record_id": str(order.record_id),
+        "user_id": str(order.user_id),
+    }
+
+
+def page_params(order: Order) -> "SessionCreateParams":
+    params: SessionCreateParams = {
+        "mode": "payment",
+        "line_items": [
+            {
+                "quantity": 1,
+                "price_data": {
+                    "currency": order.money.currency.lower(),
+                    "unit_amount": order.money.minor,
+                    "product_data": {"name": order.description},
+                },
+            }
+        ],
+        "client_reference_id": str(order.record_id),
+        "metadata": _metadata(order),
+        "payment_intent_data": {
+            "capture_method": "manual",
+            "description": order.description,
+            "metadata": _metadata(order),
+        },
+        "success_url": return_address(order.return_url),
+        "cancel_url": order.cancel_url,
+        "expires_at": expiry(order.expires_at),
+    }
+    if order.customer_id:
+        params["customer"] = order.customer_id
+        params["saved_payment_method_options"] = {"payment_method_save": "enabled"}  # the payer's own choice
+    return params
+
+
+def payment_params(order: Order, method_id: str) -> "PaymentIntentCreateParams":
+    params: PaymentIntentCreateParams = {
+        "amount": order.money.minor,
+        "currency": order.money.currency.lower(),
+        "capture_method": "manual",
+        "confirm": True,
+        "payment_method": method_id,
+        "description": order.description,
+        "metadata": _metadata(order),
+        # Without a page there is nowhere to come back to: a bank's question is answered in the payer's own program.
+        "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
+        "expand": WITH_PAYMENT,
+    }
+    if order.customer_id:
+        params["customer"] = order.customer_id
+    return params

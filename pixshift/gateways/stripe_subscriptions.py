@@ -58,14 +58,12 @@ class StripeSubscriptions:
 
     def cancel(self, ref: SubscriptionRef, *, at_period_end: bool) -> SubscriptionState:
         """A page that still waits is closed; should the payer have paid meanwhile, what they began is ended."""
+        state = self._known(ref)
         for _ in range(2):
-            state = self._known(ref)
-            if state.status is SubscriptionStatus.ENDED:
+            if state.status is SubscriptionStatus.ENDED or (at_period_end and state.cancels_at_period_end):
                 return state
             self._end(state, at_period_end=at_period_end)
             state = self._known(ref)
-            if state.status is SubscriptionStatus.ENDED or state.cancels_at_period_end:
-                break
         return state
 
     def resume(self, ref: SubscriptionRef) -> SubscriptionState:

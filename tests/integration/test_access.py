@@ -43,6 +43,8 @@ def address_of(rule: Route, object_id: UUID) -> str:
         "code": "x",
         "export_id": object_id,
         "session_id": object_id,
+        "record_id": object_id,
+        "gateway": "practice",
         "kind": "picture",
         "tag": "x",
         "token": "x" * 43,

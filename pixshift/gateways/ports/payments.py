@@ -138,6 +138,11 @@ class InvoiceState:
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionState:
+    """A plan as the gateway has it; ``subscription_id`` and ``user_id`` are ours, None when it is not.
+
+    ``invoices`` are those of the last months. ``url`` is the page that still waits for the payer.
+    """
+
     status: SubscriptionStatus
     money: Money
     is_live: bool
@@ -183,9 +188,13 @@ class PaymentGateway(Protocol):
     name: str
     title: str
     is_twin: bool
-    is_live: bool
     takes_methods: bool  # whether ``pay`` works: a saved or given method, without the hosted page
     return_parameter: str
+
+    @property
+    def is_live(self) -> bool:
+        """Whether real money moves."""
+        ...
 
     def customer(self, user_id: UUID, email: str | None) -> str | None:
         """The customer that stands for this person, made at the first call; None where there is no such thing."""
