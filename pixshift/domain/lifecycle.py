@@ -101,7 +101,7 @@ def payment_may_become(old: PaymentStatus, new: PaymentStatus) -> bool:
 
 
 def subscription_may_become(old: SubscriptionStatus, new: SubscriptionStatus) -> bool:
-    """Whether news of a plan may be true: what ended stays so, and what was paid once never waits for its page."""
+    """Whether news of a plan may be true; what ended stays so, and a page that was paid is not waited for again."""
     return old not in (new, SubscriptionStatus.ENDED) and new is not SubscriptionStatus.INCOMPLETE
 
 
