@@ -33,13 +33,14 @@ class Faulty:
     """A gateway between which and us things go wrong. ``plan`` holds (call, fault) in the order they shall happen.
 
     Faults: ``before`` (nothing happened there), ``after`` (it happened, the answer was lost), ``killed_before`` and
-    ``killed_after`` (we ended).
+    ``killed_after`` (we ended). ``twist`` changes what it answers.
     """
 
     def __init__(self, gateway: PaymentGateway) -> None:
         self.gateway = gateway
         self.plan: deque[tuple[str, str]] = deque()
         self.calls: list[str] = []
+        self.twist: Callable[[Any], Any] | None = None
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self.gateway, name)
@@ -52,7 +53,7 @@ class Faulty:
             self._fail(fault, "before")
             answer = call(*args, **kwargs)
             self._fail(fault, "after")
-            return answer
+            return self.twist(answer) if self.twist and name in ("look", "void", "refund", "payments_since") else answer
 
         return wrapped
 
