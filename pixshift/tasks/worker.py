@@ -11,6 +11,7 @@ from huey import Huey
 from huey.consumer import Consumer
 
 from pixshift.tasks.exports import export_forever
+from pixshift.tasks.payments import tend_forever
 from pixshift.tasks.queue import HueyQueue
 from pixshift.tasks.retention import look_forever, sweep_forever
 from pixshift.tasks.transformations import beat, hand_back_all, make_next
@@ -35,7 +36,7 @@ def run(app: Flask, concurrency: int) -> None:
     stop = threading.Event()
     queue = HueyQueue(app.extensions["toolbox"].settings, partial(make_next, app), for_worker=True)
     working = consumer(queue.huey, concurrency)
-    for target in (beat, sweep_forever, look_forever, export_forever):
+    for target in (beat, sweep_forever, look_forever, export_forever, tend_forever):
         threading.Thread(target=target, args=(app, stop), daemon=True).start()
     try:
         working.run()
