@@ -35,6 +35,7 @@ from pixshift.models.base import utcnow
 from pixshift.models.clock import DatabaseClock
 from pixshift.services.toolbox import Toolbox
 from pixshift.settings import ROOT, Settings, load_settings
+from pixshift.tasks.payments import tend_once
 from pixshift.tasks.queue import HueyQueue
 from pixshift.tasks.transformations import make_next
 
@@ -63,7 +64,7 @@ def create_app(settings: Settings | None = None, gateways: Gateways | None = Non
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     db.init_app(app)
     migrate.init_app(app, db, directory=str(MIGRATIONS))
-    queue = HueyQueue(settings, partial(make_next, app))
+    queue = HueyQueue(settings, partial(make_next, app), partial(tend_once, app))
     app.extensions["worker"] = partial(_work, app)
     clock = DatabaseClock() if settings.sqlalchemy_url.startswith("postgresql") else utcnow  # SQLite is one machine
     app.extensions["toolbox"] = Toolbox(settings, gateways or build_gateways(settings, queue), clock)

@@ -192,6 +192,7 @@ class RateLimits(Section):
     create: RateLimit
     write: RateLimit
     report: RateLimit
+    vendor: RateLimit
     poll: RateLimit
     read: RateLimit
 

@@ -149,9 +149,13 @@ class Nudges:
 
     def __init__(self) -> None:
         self.delays: list[float] = []
+        self.tended = 0
 
     def nudge(self, delay_seconds: float = 0) -> None:
         self.delays.append(delay_seconds)
+
+    def tend(self) -> None:
+        self.tended += 1
 
     def pending(self) -> int:
         return len(self.delays)

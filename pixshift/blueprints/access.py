@@ -92,6 +92,7 @@ RULES: dict[str, Rule] = {
     "transformations.delete": Rule(Who.SIGNED_IN, Calls.WRITE),
     "transformations.download": Rule(Who.SIGNED_IN, Calls.READ),
     "webhooks.twilio": Rule(Who.EVERYBODY, Calls.WRITE),
+    "webhooks.payments": Rule(Who.EVERYBODY, Calls.VENDOR),
     "webhooks.csp_report": Rule(Who.EVERYBODY, Calls.REPORT),
     "api.auth.csrf": Rule(Who.EVERYBODY, Calls.READ),
     "api.auth.request_otp": Rule(Who.EVERYBODY, Calls.AUTH),
@@ -114,7 +115,9 @@ RULES: dict[str, Rule] = {
 }
 # Called by other companies' machines, and by browsers of themselves, which know no CSRF token: each route checks its
 # sender's signature itself, or changes nothing.
-SELF_VERIFIED: frozenset[str] = frozenset({"identities.delete_facebook", "webhooks.twilio", "webhooks.csp_report"})
+SELF_VERIFIED: frozenset[str] = frozenset(
+    {"identities.delete_facebook", "webhooks.twilio", "webhooks.payments", "webhooks.csp_report"}
+)
 _NOWHERE = Rule(Who.EVERYBODY, Calls.READ)  # what no route answers
 _SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 _OWN_SITE = ("same-origin", "none")

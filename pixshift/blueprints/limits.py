@@ -32,6 +32,7 @@ class Calls(Enum):
     CREATE = "create"
     WRITE = "write"
     REPORT = "report"
+    VENDOR = "vendor"
     POLL = "poll"
     READ = "read"
     NONE = "none"

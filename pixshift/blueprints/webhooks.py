@@ -9,6 +9,7 @@ from flask import Blueprint, Response, make_response, request
 from pixshift.blueprints.helpers import json_body, toolbox
 from pixshift.errors import AuthForbidden, InvalidInput
 from pixshift.services import sms
+from pixshift.services import webhooks as events
 
 blueprint = Blueprint("webhooks", __name__)
 log = logging.getLogger(__name__)
@@ -25,6 +26,13 @@ def twilio() -> Response:
         raise AuthForbidden
     sms.delivery(form.get("MessageSid", ""), form.get("MessageStatus", ""), form.get("ErrorCode"))
     return make_response("", 204)
+
+
+@blueprint.post("/webhooks/<any(stripe, paypal):gateway>")
+def payments(gateway: str) -> Response:
+    """Verified on the bytes as they came, kept, and answered; a worker acts on it."""
+    events.receive(toolbox(), gateway, request.get_data(), dict(request.headers))
+    return make_response("", 200)
 
 
 @blueprint.post("/csp-report")

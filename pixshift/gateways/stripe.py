@@ -77,7 +77,7 @@ class StripeGateway:
         return hosted(page)
 
     def pay(self, order: Order) -> PaymentState:
-        """A card that is refused leaves a payment that could be tried again: it is ended, so that nothing comes of it."""
+        """A refused card leaves a payment that could be tried again: it is ended, so that nothing comes of it."""
         if not order.method_id:
             raise InvalidInput("Say with which method to pay.", field="paymentMethodId")
         method_id = order.method_id

@@ -7,7 +7,7 @@ nothing. No transaction is open while the model or the storage is asked.
 import logging
 import random
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID

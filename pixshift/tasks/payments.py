@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from flask import Flask
 
 from pixshift.domain.lifecycle import SWEEP_SECONDS
-from pixshift.services import reconciliation, subscriptions
+from pixshift.services import reconciliation, subscriptions, webhooks
 from pixshift.services.toolbox import Toolbox
 
 log = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ NIGHTLY_SPAN = timedelta(days=4)  # longer than gateways try to tell us somethin
 
 def tend_once(app: Flask) -> None:
     """What is due now. Two at once do no harm: what each writes is conditional."""
-    _each(app, reconciliation.tend)
+    _each(app, webhooks.process_due, reconciliation.tend)
 
 
 def look_once(app: Flask) -> None:

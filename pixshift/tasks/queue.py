@@ -19,33 +19,48 @@ _WORKER_TIMEOUT_SECONDS = 5  # longer than the worker's blocking read (1 s)
 class HueyQueue:
     """``perform`` is what a worker runs for each nudge. Huey is loaded at its first use: a command may not need it."""
 
-    def __init__(self, settings: Settings, perform: Callable[[], None], *, for_worker: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        perform: Callable[[], None],
+        look_after_money: Callable[[], None] | None = None,
+        *,
+        for_worker: bool = False,
+    ) -> None:
         self._settings, self._perform = settings, perform
+        self._look_after_money = look_after_money or perform
         self._timeout = _WORKER_TIMEOUT_SECONDS if for_worker else _WEB_TIMEOUT_SECONDS
         self._lock = threading.Lock()
-        self._built: tuple[Huey, Any] | None = None
+        self._built: tuple[Huey, Any, Any] | None = None
 
     @property
     def huey(self) -> "Huey":
         return self._parts()[0]
 
-    def _parts(self) -> tuple["Huey", Any]:
-        """Huey itself, and the one task it knows."""
+    def _parts(self) -> tuple["Huey", Any, Any]:
+        """Huey itself, and the two tasks it knows."""
         with self._lock:
             if self._built is None:
                 huey = _build(self._settings, self._timeout)
-                self._built = huey, huey.task(name="make_next")(self._perform)
+                make_next = huey.task(name="make_next")(self._perform)
+                self._built = huey, make_next, huey.task(name="tend")(self._look_after_money)
             return self._built
 
     def nudge(self, delay_seconds: float = 0) -> None:
         try:
-            _, make_next = self._parts()
+            _, make_next, _ = self._parts()
             if delay_seconds > 0:
                 make_next.schedule(delay=delay_seconds)
             else:
                 make_next()
         except Exception as error:  # whatever Huey, Redis or SQLite raise: the row is there, only the nudge is lost
             log.warning("queue away, the sweeper will find the job", extra={"error": type(error).__name__})
+
+    def tend(self) -> None:
+        try:
+            self._parts()[2]()
+        except Exception as error:  # as above: what is to be done is in the database
+            log.warning("queue away, money is looked after a little later", extra={"error": type(error).__name__})
 
     def pending(self) -> int:
         try:

@@ -6,7 +6,7 @@ import threading
 from flask import Flask
 
 from pixshift.domain.lifecycle import SWEEP_SECONDS
-from pixshift.services import erasure, exports, leases, orphans, retention, sessions, sms
+from pixshift.services import erasure, exports, leases, orphans, retention, sessions, sms, webhooks
 
 log = logging.getLogger(__name__)
 FIRST_LOOK_SECONDS = 30.0
@@ -33,8 +33,8 @@ def sweep_forever(app: Flask, stop: threading.Event) -> None:
 
 
 def tidy_once(app: Flask) -> None:
-    """Forget codes that were sent and sessions that ended long ago."""
-    for step in (sms.tidy, sessions.purge):
+    """Forget codes that were sent, sessions that ended and gateways' events that were acted on, all long ago."""
+    for step in (sms.tidy, sessions.purge, webhooks.tidy):
         with app.app_context():
             try:
                 step(app.extensions["toolbox"])

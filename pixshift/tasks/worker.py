@@ -11,7 +11,7 @@ from huey import Huey
 from huey.consumer import Consumer
 
 from pixshift.tasks.exports import export_forever
-from pixshift.tasks.payments import tend_forever
+from pixshift.tasks.payments import tend_forever, tend_once
 from pixshift.tasks.queue import HueyQueue
 from pixshift.tasks.retention import look_forever, sweep_forever
 from pixshift.tasks.transformations import beat, hand_back_all, make_next
@@ -34,7 +34,9 @@ def run(app: Flask, concurrency: int) -> None:
     """Work until SIGTERM or SIGINT, then finish what runs, or hand it back, within 30 s."""
     app.extensions["toolbox"].gateways.editor.warm()
     stop = threading.Event()
-    queue = HueyQueue(app.extensions["toolbox"].settings, partial(make_next, app), for_worker=True)
+    queue = HueyQueue(
+        app.extensions["toolbox"].settings, partial(make_next, app), partial(tend_once, app), for_worker=True
+    )
     working = consumer(queue.huey, concurrency)
     for target in (beat, sweep_forever, look_forever, export_forever, tend_forever):
         threading.Thread(target=target, args=(app, stop), daemon=True).start()

@@ -41,6 +41,10 @@ class JobQueue(Protocol):
         """
         ...
 
+    def tend(self) -> None:
+        """Ask a worker to look after money now. Never raises; a lost one is made good within seconds."""
+        ...
+
     def pending(self) -> int:
         """How many nudges wait; 0 when the queue is away."""
         ...
