@@ -1,5 +1,6 @@
 """Who may call what: one table, checked before every request. A route that is not in it is refused."""
 
+from decimal import Decimal
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from pixshift.blueprints import limits, places
 from pixshift.blueprints.helpers import toolbox
 from pixshift.blueprints.limits import Calls
 from pixshift.domain import images
+from pixshift.domain.pricing import Money
 from pixshift.domain.roles import UserRole
 from pixshift.errors import AuthForbidden, AuthRequired, PixShiftError
 from pixshift.extensions import csrf, login_manager
@@ -62,11 +64,12 @@ RULES: dict[str, Rule] = {
     "account_data.goodbye": Rule(Who.EVERYBODY, Calls.READ),
     "billing.show": Rule(Who.SIGNED_IN, Calls.READ),
     "billing.receipt": Rule(Who.SIGNED_IN, Calls.READ),
-    "billing.start_plan": Rule(Who.SIGNED_IN, Calls.WRITE),
+    "billing.start_plan": Rule(Who.SIGNED_IN, Calls.AUTH),
     "billing.confirm_cancel": Rule(Who.SIGNED_IN, Calls.READ),
     "billing.cancel_plan": Rule(Who.SIGNED_IN, Calls.WRITE),
     "billing.resume_plan": Rule(Who.SIGNED_IN, Calls.WRITE),
     "billing.portal": Rule(Who.SIGNED_IN, Calls.WRITE),
+    "billing.returned": Rule(Who.SIGNED_IN, Calls.WRITE),  # another site sends the browser there, and it asks a gateway
     "practice.show": Rule(Who.SIGNED_IN, Calls.READ),
     "practice.decide": Rule(Who.SIGNED_IN, Calls.WRITE),
     "profile.show": Rule(Who.SIGNED_IN, Calls.READ),
@@ -89,6 +92,9 @@ RULES: dict[str, Rule] = {
     "transformations.status": Rule(Who.SIGNED_IN, Calls.POLL),
     "transformations.cancel": Rule(Who.SIGNED_IN, Calls.WRITE),
     "transformations.again": Rule(Who.SIGNED_IN, Calls.CREATE),
+    "transformations.pay": Rule(Who.SIGNED_IN, Calls.AUTH),  # as api.billing.payment
+    "transformations.check": Rule(Who.SIGNED_IN, Calls.WRITE),
+    "transformations.not_good": Rule(Who.SIGNED_IN, Calls.WRITE),
     "transformations.delete": Rule(Who.SIGNED_IN, Calls.WRITE),
     "transformations.download": Rule(Who.SIGNED_IN, Calls.READ),
     "webhooks.twilio": Rule(Who.EVERYBODY, Calls.WRITE),
@@ -102,6 +108,14 @@ RULES: dict[str, Rule] = {
     "api.auth.oauth": Rule(Who.EVERYBODY, Calls.AUTH),
     "api.auth.callback": Rule(Who.EVERYBODY, Calls.AUTH),
     "api.billing.free_tier": Rule(Who.SIGNED_IN, Calls.READ),
+    "api.billing.tiers": Rule(Who.SIGNED_IN, Calls.READ),
+    "api.billing.choose_tier": Rule(Who.SIGNED_IN, Calls.WRITE),
+    # Counted like tries at a code, by address too: whoever tests stolen cards makes new people for it.
+    "api.billing.payment": Rule(Who.SIGNED_IN, Calls.AUTH),
+    "api.billing.history": Rule(Who.SIGNED_IN, Calls.READ),
+    "api.billing.subscription": Rule(Who.SIGNED_IN, Calls.READ),
+    "api.billing.start_subscription": Rule(Who.SIGNED_IN, Calls.AUTH),
+    "api.billing.cancel_subscription": Rule(Who.SIGNED_IN, Calls.WRITE),
     "api.profile.show": Rule(Who.SIGNED_IN, Calls.READ),
     "api.profile.update": Rule(Who.SIGNED_IN, Calls.AUTH),
     "api.transformation_types.index": Rule(Who.SIGNED_IN, Calls.READ),
@@ -243,8 +257,12 @@ def context() -> dict[str, Any]:
     return {
         "notices": toolbox().gateways.notices(),
         "free_limit": settings.free_tier.limit,
-        "image_price": f"${basic.cost_per_image}",
-        "premium_price": f"${premium.cost_per_month}",
+        "image_price": _price(basic.cost_per_image, basic.currency),
+        "premium_price": _price(premium.cost_per_month, premium.currency),
         "premium_limit": premium.monthly_limit,
         "max_megabytes": images.MAX_BYTES // 1024 // 1024,
     }
+
+
+def _price(amount: Decimal | None, currency: str) -> str:
+    return Money(amount, currency).text if amount is not None else ""

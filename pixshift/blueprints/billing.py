@@ -9,7 +9,7 @@ from pixshift.blueprints.pages import free_view
 from pixshift.blueprints.rendering import leave_for, on_error, render, see
 from pixshift.errors import InvalidInput, PixShiftError
 from pixshift.schemas.transformations import ListIn
-from pixshift.services import customers, ledger, plans, subscriptions
+from pixshift.services import customers, ledger, plans, returns, subscriptions
 
 blueprint = Blueprint("billing", __name__)
 PAGE = 20
@@ -63,6 +63,19 @@ def portal() -> Response:
     if url is None:
         raise InvalidInput("Change your card on your payment provider's own pages.")
     return leave_for(url)
+
+
+@blueprint.get("/billing/return/<gateway>")
+def returned(gateway: str) -> Response:
+    """Back from a gateway's page: nothing in the address is believed, only looked up among one's own."""
+    tools = toolbox()
+    known = tools.gateways.payments.get(gateway)
+    session_id = request.args.get("subscription_id") or request.args.get(known.return_parameter if known else "", "")
+    job_id = returns.picture_paid(tools, user_id(), gateway, session_id)
+    if job_id is not None:
+        return see(url_for("transformations.show", transformation_id=job_id))
+    returns.plan_paid(tools, user_id(), gateway, session_id)
+    return see(url_for("billing.show"))
 
 
 def _refused(error: PixShiftError) -> Response:

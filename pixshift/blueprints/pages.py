@@ -8,7 +8,7 @@ from pixshift.blueprints.helpers import asset_url, page_link, toolbox, user_id
 from pixshift.blueprints.rendering import render
 from pixshift.schemas.transformations import TypeOut
 from pixshift.schemas.views import FreeView, JobView
-from pixshift.services import billing, transformation_types, transformations, watching
+from pixshift.services import billing, ledger, transformation_types, transformations, watching
 
 blueprint = Blueprint("pages", __name__)
 LATEST = 6
@@ -47,7 +47,8 @@ def privacy() -> Response:
 def dashboard() -> Response:
     now = toolbox().now()
     latest = transformations.index(user_id(), page=1, limit=LATEST).jobs
-    views = [JobView.of(job, page_link, asset_url, now) for job in latest]
+    prices = ledger.prices([job.id for job in latest])
+    views = [JobView.of(job, page_link, asset_url, now, price=prices.get(job.id)) for job in latest]
     running = [view for view in views if not view.is_final]
     jobs = [view for view in views if view.is_final]
     return render("pages/dashboard.html", jobs=jobs, running=running, free=free_view(), form=PhotoForm())

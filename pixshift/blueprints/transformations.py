@@ -1,18 +1,19 @@
 """From a photo to a picture, for people: choose, make, watch, take."""
 
+from functools import partial
 from uuid import UUID
 
 from flask import Blueprint, Response, request, url_for
 
-from pixshift.blueprints import pictures, share
+from pixshift.blueprints import paying, pictures, share
 from pixshift.blueprints.forms import PhotoForm, marked
 from pixshift.blueprints.helpers import asset_url, caller, page_link, toolbox, user_id
 from pixshift.blueprints.pages import free_view, offered
-from pixshift.blueprints.rendering import on_error, render, see, when_refused
+from pixshift.blueprints.rendering import leave_for, on_error, render, see, when_refused
 from pixshift.errors import FileTooLarge, InvalidInput, PixShiftError
 from pixshift.schemas.transformations import CreateIn, ListIn
 from pixshift.schemas.views import JobView, PhotoView, by_day
-from pixshift.services import retention, transformations, uploads, watching
+from pixshift.services import ledger, refunds, retention, subscriptions, transformations, uploads, watching
 
 blueprint = Blueprint("transformations", __name__)
 PAGE = 20
@@ -22,7 +23,8 @@ FILTERS = {"all": "All", "ready": "Ready", "working": "In work", "failed": "Not 
 @blueprint.get("/transform")
 def new() -> Response:
     uploads.expect(toolbox())
-    return _chooser(_uuid(request.args.get("photo")), _uuid(request.args.get("style")))
+    style = request.args.get("style") or request.args.get("type_id")
+    return _chooser(_uuid(request.args.get("photo")), _uuid(style), step=request.args.get("step", ""))
 
 
 def _photo_refused(error: PixShiftError) -> Response:
@@ -41,11 +43,19 @@ def upload() -> Response:
 @blueprint.post("/transform")
 def create() -> Response:
     chosen_photo, chosen_type = request.form.get("image_id"), request.form.get("type_id")
-    on_error(lambda error: _chooser(_uuid(chosen_photo), _uuid(chosen_type), error))
+    tier, _, way = request.form.get("tier", "").partition(":")
+    step = "pay" if tier else ""
+    on_error(lambda error: _chooser(_uuid(chosen_photo), _uuid(chosen_type), error, step))
     if not chosen_type:
         raise InvalidInput("Choose a style first.", field="type_id")
+    if tier == "premium":
+        return leave_for(subscriptions.start(toolbox(), user_id()))
     asked = CreateIn.parse({"imageId": chosen_photo, "transformationTypeId": chosen_type})
-    job = transformations.create(toolbox(), user_id(), type_id=asked.transformation_type_id, image_id=asked.image_id)
+    job = transformations.create(
+        toolbox(), user_id(), type_id=asked.transformation_type_id, image_id=asked.image_id, tier=tier or None
+    )
+    if job.due_at is None:
+        return paying.go_on(job.id, way, partial(_job_page, job.id))
     return see(url_for("transformations.show", transformation_id=job.id))
 
 
@@ -66,12 +76,32 @@ def show(transformation_id: UUID) -> Response:
 
 @blueprint.get("/transformations/<uuid:transformation_id>/status")
 def status(transformation_id: UUID) -> Response:
-    return _job_page(transformation_id, "status_card")
+    return _job_page(transformation_id, block="status_card")
 
 
 @blueprint.post("/transformations/<uuid:transformation_id>/cancel")
 def cancel(transformation_id: UUID) -> Response:
     transformations.cancel(toolbox(), user_id(), transformation_id)
+    return see(url_for("transformations.show", transformation_id=transformation_id))
+
+
+@blueprint.post("/transformations/<uuid:transformation_id>/pay")
+def pay(transformation_id: UUID) -> Response:
+    way = request.form.get("tier", "").partition(":")[2]
+    return paying.go_on(transformation_id, way, partial(_job_page, transformation_id))
+
+
+@blueprint.post("/transformations/<uuid:transformation_id>/check")
+def check(transformation_id: UUID) -> Response:
+    on_error(partial(_job_page, transformation_id))
+    paying.check(transformation_id)
+    return see(url_for("transformations.show", transformation_id=transformation_id))
+
+
+@blueprint.post("/transformations/<uuid:transformation_id>/not-good")
+def not_good(transformation_id: UUID) -> Response:
+    on_error(partial(_job_page, transformation_id))
+    refunds.not_good(toolbox(), user_id(), transformation_id)
     return see(url_for("transformations.show", transformation_id=transformation_id))
 
 
@@ -94,7 +124,9 @@ def download(transformation_id: UUID) -> Response:
     return pictures.send_download(transformation_id)
 
 
-def _chooser(photo_id: UUID | None, type_id: UUID | None, error: PixShiftError | None = None) -> Response:
+def _chooser(
+    photo_id: UUID | None, type_id: UUID | None, error: PixShiftError | None = None, step: str = ""
+) -> Response:
     """The photo and style steps; a photo that is gone is said so and asked for again."""
     photo = None
     if photo_id is not None:
@@ -106,6 +138,7 @@ def _chooser(photo_id: UUID | None, type_id: UUID | None, error: PixShiftError |
     selected = next((kind for kind in types if kind.id == type_id), None)
     form = marked(PhotoForm(), error)
     free = free_view()
+    must_pay = not free.remaining and not paying.has_paid_month()
     return render(
         "transformations/new.html",
         "chooser",
@@ -115,22 +148,42 @@ def _chooser(photo_id: UUID | None, type_id: UUID | None, error: PixShiftError |
         free=free,
         form=form,
         error=error,
+        must_pay=must_pay,
+        step="pay" if step == "pay" and must_pay and photo and selected else "",
+        **paying.context(),
     )
 
 
-def _job_page(transformation_id: UUID, block: str | None = None) -> Response:
+def _job_page(transformation_id: UUID, error: PixShiftError | None = None, block: str | None = None) -> Response:
     seen = watching.watch(toolbox(), caller(), transformation_id)
-    job = JobView.of(seen.job, page_link, asset_url, seen.now, seen.ahead, seen.typical_seconds, seen.is_paused)
-    free = free_view() if job.is_final else None
+    payment = paying.view(seen.job)
+    job = JobView.of(
+        seen.job,
+        page_link,
+        asset_url,
+        seen.now,
+        seen.ahead,
+        seen.typical_seconds,
+        seen.is_paused,
+        payment.price if payment else None,
+    )
     return render(
-        "transformations/show.html", block, job=job, free=free, share=share.live(job.id) if job.picture_url else None
+        "transformations/show.html",
+        block,
+        job=job,
+        payment=payment,
+        error=error,
+        free=free_view() if job.is_final else None,
+        share=share.live(job.id) if job.picture_url else None,
+        **(paying.context() if job.is_unpaid else {}),
     )
 
 
 def _history(found: transformations.Page, shown: str) -> Response:
     now = toolbox().now()
     counts = transformations.counts(user_id())
-    jobs = [JobView.of(job, page_link, asset_url, now) for job in found.jobs]
+    prices = ledger.prices([job.id for job in found.jobs])
+    jobs = [JobView.of(job, page_link, asset_url, now, price=prices.get(job.id)) for job in found.jobs]
 
     def url(status: str, page: int = 1) -> str:
         return url_for(

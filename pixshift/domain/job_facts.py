@@ -46,6 +46,8 @@ class JobFacts(NamedTuple):
     failure_reason: str | None
     error_message: str | None
     pricing_tier_locked: str | None
+    due_at: datetime | None
+    reroll_of: UUID | None
     started_at: datetime | None
     finished_at: datetime | None
     result_media_type: str | None

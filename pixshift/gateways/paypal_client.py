@@ -39,6 +39,14 @@ class RequestRefused(ExternalServiceError):
         self.issue = issue
 
 
+class _Lost(ExternalServiceError):
+    """Nobody knows what became of the call; ``may_repeat`` where asking again at once may help."""
+
+    def __init__(self, *, may_repeat: bool, category: str | None = None) -> None:
+        super().__init__(_AWAY, category=category, retryable=True)
+        self.may_repeat = may_repeat
+
+
 class PayPalApi:
     """Any number of threads may share one. Calls are repeated as they are, so their request ids stay the same."""
 
@@ -95,8 +103,8 @@ class PayPalApi:
                 return self._once(call)
             except ExternalServiceError as error:
                 is_stale = isinstance(error, RequestRefused) and error.http_status == 401 and not has_new_token
-                if not (is_stale or error.details.get("repeat")) or number > _REPEATS:
-                    error.details.pop("repeat", None)
+                may_repeat = is_stale or (isinstance(error, _Lost) and error.may_repeat)
+                if not may_repeat or number > _REPEATS:
                     raise
                 has_new_token = has_new_token or is_stale
                 if is_stale:
@@ -146,7 +154,7 @@ def _connect(client_id: str, secret: str, base: str, *, is_live: bool) -> "Paypa
     from paypalserversdk.http.auth.o_auth_2 import ClientCredentialsAuthCredentials
     from paypalserversdk.paypal_serversdk_client import PaypalServersdkClient
 
-    class Addressed(Configuration):  # type: ignore[misc]
+    class Addressed(Configuration):
         """The SDK's own configuration can only reach paypal.com."""
 
         environments = {environment: {Server.DEFAULT: base} for environment in Environment}  # noqa: RUF012
@@ -189,8 +197,7 @@ def _lost(error: Exception) -> ExternalServiceError:
     import requests
 
     logger.warning("paypal did not answer: %s", type(error).__name__)
-    may_repeat = not isinstance(error, requests.Timeout)
-    return ExternalServiceError(_AWAY, category="NETWORK", retryable=True, details={"repeat": may_repeat})
+    return _Lost(may_repeat=not isinstance(error, requests.Timeout), category="NETWORK")
 
 
 def _translated(error: "ApiException") -> ExternalServiceError:
@@ -207,7 +214,7 @@ def _refusal(status: int, text: str) -> ExternalServiceError:
     issue, debug_id = _issue(text)
     logger.warning("paypal refused: HTTP %s, %s, debug id %s", status, issue, debug_id)
     if status == 429 or status >= 500 or status == 409 or issue == _BUSY:
-        return ExternalServiceError(_AWAY, retryable=True, details={"repeat": status >= 500 or issue == _BUSY})
+        return _Lost(may_repeat=status != 429)
     return RequestRefused(status, issue)
 
 

@@ -191,7 +191,7 @@ def _status(found: Answer, *, is_paid: bool) -> SubscriptionStatus:
     if not is_paid:
         return SubscriptionStatus.INCOMPLETE
     balance = (found.get("billing_info") or {}).get("outstanding_balance")
-    is_owed = bool(balance) and money_of(balance).amount > 0
+    is_owed = balance is not None and money_of(balance).amount > 0
     return SubscriptionStatus.PAST_DUE if is_owed or found["status"] == "SUSPENDED" else SubscriptionStatus.ACTIVE
 
 

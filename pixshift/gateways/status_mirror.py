@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_PREFIX = "pixshift:job:1:"  # another number when JobFacts changes: releases that overlap do not read each other
+_PREFIX = "pixshift:job:2:"  # another number when JobFacts changes: releases that overlap do not read each other
 _FACTS_SECONDS = 30  # how long a change can stay unseen whose worker was killed, or lost Redis, between commit and word
 _TICKET_SECONDS = 5
 _FACTS = TypeAdapter(JobFacts)

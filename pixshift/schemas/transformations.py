@@ -142,8 +142,20 @@ class OneOut(Out):
     transformation: TransformationOut
 
 
+class PaymentOut(Out):
+    """What is to be paid before the work begins; ``amount`` in whole units of ``currency``."""
+
+    required: bool = True
+    amount: float
+    currency: str
+    transformation_id: UUID
+
+
 class CreatedOut(OneOut):
+    """``payment`` is null when nothing is to be paid."""
+
     success: bool = True
+    payment: PaymentOut | None = None
 
 
 class PaginationOut(Out):

@@ -69,6 +69,8 @@ class JobView(Out):
     failure_reason: str | None
     may_help_again: bool
     price_text: str
+    is_unpaid: bool
+    is_paid_for: bool
     made_in_seconds: float | None
     download_name: str | None
     format_name: str | None
@@ -94,7 +96,9 @@ class JobView(Out):
         ahead: int = 0,
         typical: float = 12.0,
         is_paused: bool = False,
+        price: str | None = None,
     ) -> Self:
+        """``price`` is what a picture that is paid for by itself costs."""
         photo = PhotoView.of(job.upload, link) if job.upload and job.upload.deleted_at is None else None
         has_picture = job.status is Status.COMPLETED and job.deleted_at is None
         return cls(
@@ -110,7 +114,9 @@ class JobView(Out):
             notice=circuits.NOTICE if is_paused else None,
             is_final=job.status in FINAL,
             can_cancel=job.status is Status.PENDING,
-            price_text="free" if job.pricing_tier_locked == Purse.FREE else "",
+            price_text=_price_text(job, price),
+            is_unpaid=job.pricing_tier_locked == Purse.BASIC and job.status is Status.PENDING and job.due_at is None,
+            is_paid_for=job.pricing_tier_locked != Purse.FREE and job.reroll_of is None,
             error_code=job.error_code,
             error_message=job.error_message,
             failure_reason=job.failure_reason,
@@ -125,6 +131,12 @@ class JobView(Out):
             **_picture(job),
             **_deletion(job, now),
         )
+
+
+def _price_text(job: Transformation | JobFacts, price: str | None) -> str:
+    if job.pricing_tier_locked == Purse.FREE or job.reroll_of is not None:
+        return "free"
+    return "Premium" if job.pricing_tier_locked == Purse.PREMIUM else price or ""
 
 
 def _times(job: Transformation | JobFacts, now: datetime, typical: float) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import Row, func, literal, select, union_all
 
 from pixshift.domain import movements
+from pixshift.domain.lifecycle import BillingStatus
 from pixshift.domain.movements import Movement
 from pixshift.domain.pricing import Money
 from pixshift.errors import NotFound
@@ -69,6 +70,19 @@ def index(user_id: UUID, *, page: int, limit: int) -> Records:
     total = int(read_rows(select(func.count()).select_from(BillingRecord).where(mine))[0][0])
     newest = select(BillingRecord).where(mine).order_by(BillingRecord.created_at.desc(), BillingRecord.id)
     return Records(read_all(newest.limit(limit).offset((page - 1) * limit)), page, limit, total)
+
+
+def prices(job_ids: list[UUID]) -> dict[UUID, str]:
+    """What pictures that were paid for by themselves cost, as people read it; what was given back says so."""
+    if not job_ids:
+        return {}
+    columns = BillingRecord.transformation_id, BillingRecord.amount, BillingRecord.currency, BillingRecord.status
+    rows = read_rows(select(*columns).where(BillingRecord.transformation_id.in_(job_ids)))
+    return {
+        row.transformation_id: Money(row.amount, row.currency).text
+        + (", refunded" if row.status is BillingStatus.REFUNDED else "")
+        for row in rows
+    }
 
 
 def entries(user_id: UUID, *, page: int, limit: int) -> Entries:

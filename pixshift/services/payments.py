@@ -89,6 +89,8 @@ def pay_with(
         _decline(toolbox, attempt, str(refused.details.get("reason", "card_declined")))
         raise
     payment_states.apply(toolbox, attempt.id, state)
+    if state.status is PaymentStatus.HELD:
+        toolbox.gateways.queue.nudge()
     return Paid(payment_rows.find(record.id), state.status, state.url, state.client_secret)
 
 

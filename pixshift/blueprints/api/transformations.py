@@ -16,10 +16,11 @@ from pixshift.schemas.transformations import (
     ListOut,
     OneOut,
     PaginationOut,
+    PaymentOut,
     TransformationOut,
     UploadedOut,
 )
-from pixshift.services import sharing, transformations, uploads, watching
+from pixshift.services import payment_rows, sharing, transformations, uploads, watching
 
 blueprint = Blueprint("transformations", __name__, url_prefix="/transformations")
 
@@ -42,7 +43,15 @@ def create() -> Response:
         image_url=asked.image_url,
     )
     is_paused = watching.is_paused(toolbox(), job)
-    return answer(CreatedOut(transformation=TransformationOut.of(job, api_link, is_paused=is_paused)), 201)
+    created = TransformationOut.of(job, api_link, is_paused=is_paused)
+    return answer(CreatedOut(transformation=created, payment=_owed(job.id) if job.due_at is None else None), 201)
+
+
+def _owed(transformation_id: UUID) -> PaymentOut | None:
+    record = payment_rows.record_of_job(transformation_id)
+    if record is None:
+        return None
+    return PaymentOut(amount=float(record.amount), currency=record.currency, transformation_id=transformation_id)
 
 
 @blueprint.get("")
