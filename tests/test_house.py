@@ -47,7 +47,8 @@ PUBLIC = {
     "assets.file", "operations.healthz", "operations.readyz", "pages.home", "pages.privacy", "account_data.goodbye",
     "auth.login", "auth.send", "auth.code", "auth.verify", "auth.resend",
     "api.auth.csrf", "api.auth.request_otp", "api.auth.verify_otp",
-    "share.show", "share.picture", "share.report", "webhooks.twilio", "webhooks.csp_report",
+    "share.show", "share.picture", "share.report", "webhooks.twilio", "webhooks.payments",
+    "webhooks.csp_report",
     "api.auth.callback",
     "api.auth.oauth",
     "identities.delete_facebook",
@@ -119,7 +120,10 @@ def test_only_move_to_writes_a_status() -> None:
     assert len([place for place in others if place.startswith("pixshift/errors.py")]) == 1
     assert [place.partition(":")[0] for place in writers if place not in others] == [
         "pixshift/services/lifecycle.py",
+        "pixshift/services/payments.py",  # a try's, whose page was opened
         "pixshift/services/sms.py",  # a message's, as its sender reports it
+        "pixshift/services/subscription_states.py",  # a plan's and its records', as the gateway reports them
+        "pixshift/services/subscription_states.py",
     ]
 
 
@@ -180,7 +184,7 @@ def test_every_route_is_counted_but_what_watches_and_what_pages_are_made_of() ->
 
 def test_what_changes_something_is_not_counted_as_looking(app: Flask) -> None:
     for rule in app.url_map.iter_rules():
-        signs_in = canonical(rule.endpoint) == "api.auth.callback"  # another site sends the browser there
+        signs_in = canonical(rule.endpoint) in ("api.auth.callback", "billing.returned")  # another site sends us there
         changes = signs_in or not {"GET", "HEAD", "OPTIONS"} >= (rule.methods or set())
         looks = RULES[canonical(rule.endpoint)].calls in (Calls.READ, Calls.POLL, Calls.NONE)
         assert changes is not looks, rule

@@ -1,6 +1,6 @@
 """From a photo to a picture, for people: choose, make, watch, take."""
 
-from functools import partial
+from collections.abc import Callable
 from uuid import UUID
 
 from flask import Blueprint, Response, request, url_for
@@ -55,7 +55,7 @@ def create() -> Response:
         toolbox(), user_id(), type_id=asked.transformation_type_id, image_id=asked.image_id, tier=tier or None
     )
     if job.due_at is None:
-        return paying.go_on(job.id, way, partial(_job_page, job.id))
+        return paying.go_on(job.id, way, _again(job.id))
     return see(url_for("transformations.show", transformation_id=job.id))
 
 
@@ -76,7 +76,7 @@ def show(transformation_id: UUID) -> Response:
 
 @blueprint.get("/transformations/<uuid:transformation_id>/status")
 def status(transformation_id: UUID) -> Response:
-    return _job_page(transformation_id, block="status_card")
+    return _job_page(transformation_id, "status_card")
 
 
 @blueprint.post("/transformations/<uuid:transformation_id>/cancel")
@@ -88,19 +88,19 @@ def cancel(transformation_id: UUID) -> Response:
 @blueprint.post("/transformations/<uuid:transformation_id>/pay")
 def pay(transformation_id: UUID) -> Response:
     way = request.form.get("tier", "").partition(":")[2]
-    return paying.go_on(transformation_id, way, partial(_job_page, transformation_id))
+    return paying.go_on(transformation_id, way, _again(transformation_id))
 
 
 @blueprint.post("/transformations/<uuid:transformation_id>/check")
 def check(transformation_id: UUID) -> Response:
-    on_error(partial(_job_page, transformation_id))
+    on_error(_again(transformation_id))
     paying.check(transformation_id)
     return see(url_for("transformations.show", transformation_id=transformation_id))
 
 
 @blueprint.post("/transformations/<uuid:transformation_id>/not-good")
 def not_good(transformation_id: UUID) -> Response:
-    on_error(partial(_job_page, transformation_id))
+    on_error(_again(transformation_id))
     refunds.not_good(toolbox(), user_id(), transformation_id)
     return see(url_for("transformations.show", transformation_id=transformation_id))
 
@@ -154,7 +154,13 @@ def _chooser(
     )
 
 
-def _job_page(transformation_id: UUID, error: PixShiftError | None = None, block: str | None = None) -> Response:
+def _again(transformation_id: UUID) -> Callable[[PixShiftError], Response]:
+    """Its page once more, with what went wrong. Raises NotFound for somebody else's, before anything is done."""
+    watching.look(toolbox(), caller(), transformation_id)
+    return lambda error: _job_page(transformation_id, None, error)
+
+
+def _job_page(transformation_id: UUID, block: str | None = None, error: PixShiftError | None = None) -> Response:
     seen = watching.watch(toolbox(), caller(), transformation_id)
     payment = paying.view(seen.job)
     job = JobView.of(
