@@ -194,6 +194,9 @@ class PayPalGateway:
         mode = "live" if self.is_live else "sandbox"
         return f"PayPal accepts our keys, {mode} mode, {self._webhooks.check()}"
 
+    def close(self) -> None:
+        self._api.close()
+
     def _state(self, order: Answer) -> PaymentState:
         state = payment_state(order, is_live=self.is_live)
         if state.capture_id is None:

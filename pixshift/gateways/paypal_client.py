@@ -60,6 +60,7 @@ class PayPalApi:
         self._lock = threading.Lock()
         self._made: PaypalServersdkClient | None = None
         self._local = threading.local()
+        self._sessions: list[Session] = []
 
     def ask(self, call: "Callable[[PaypalServersdkClient], Any]") -> Answer:
         """One call's answer. Raises RequestRefused, or ExternalServiceError (retryable: outcome unknown)."""
@@ -81,6 +82,17 @@ class PayPalApi:
     def check_token(self) -> None:
         """Whether the keys work. Raises as ``ask``."""
         self._persist(_token)
+
+    def close(self) -> None:
+        """Hang up. The next call connects anew."""
+        with self._lock:
+            made, self._made = self._made, None
+            sessions, self._sessions = self._sessions, []
+            self._local = threading.local()
+        if made is not None:
+            made.config.http_client.session.close()
+        for session in sessions:
+            session.close()
 
     def _raw(
         self, client: "PaypalServersdkClient", method: str, path: str, body: bytes | None, request_id: str | None
@@ -145,6 +157,7 @@ class PayPalApi:
 
             self._local.session = requests.Session()
             self._local.session.trust_env = False  # a .netrc would take the place of the token
+            self._sessions.append(self._local.session)
         session: Session = self._local.session
         return session
 

@@ -212,7 +212,7 @@ def _invoices(transactions: list[Answer], found: Answer) -> tuple[InvoiceState, 
             ends_at=_end(start, after),
             payment_id=entry["id"],
         )
-        for entry, start, after in zip(paid, starts, nexts, strict=True)
+        for entry, start, after in zip(paid, starts, nexts, strict=False)  # none of them is paid: no next
     )
 
 

@@ -15,7 +15,7 @@ from pixshift.domain.roles import AuthProvider
 from pixshift.errors import InternalError, PixShiftError
 from pixshift.models import Transformation
 from pixshift.models.base import read_rows
-from pixshift.services import circuits, retention, sms
+from pixshift.services import circuits, payment_health, retention, sms
 from pixshift.services.toolbox import Toolbox
 
 _PROVIDERS = {AuthProvider.GMAIL: "Google", AuthProvider.FACEBOOK: "Facebook"}
@@ -99,7 +99,13 @@ def promises(toolbox: Toolbox) -> list[Part]:
 def vendors(toolbox: Toolbox) -> list[Part]:
     """Whom we call: the image model, the SMS sender, and whoever else people may sign in with."""
     logins = [_ask(f"sign-in with {_PROVIDERS[key]}", one.check) for key, one in toolbox.gateways.oauth.items()]
-    return [_ask("image model", toolbox.gateways.editor.check), _ask("SMS", toolbox.gateways.sms.check), *logins]
+    money = [_ask(name, check) for name, check in payment_health.checks(toolbox)]
+    return [
+        _ask("image model", toolbox.gateways.editor.check),
+        _ask("SMS", toolbox.gateways.sms.check),
+        *logins,
+        *money,
+    ]
 
 
 def _ask(name: str, check: Callable[[], str]) -> Part:

@@ -25,6 +25,7 @@ COMMANDS = [
     ["types", "list"], ["types", "export"], ["types", "import"], ["transformations"], ["transformations", "list"],
     ["transformations", "requeue"], ["transformations", "fail"], ["retention"], ["retention", "sweep"],
     ["retention", "audit"], ["sessions"], ["sessions", "list"], ["sessions", "revoke"], ["sessions", "purge"],
+    ["billing"], ["billing", "reconcile"], ["billing", "refund"], ["billing", "unblock"], ["billing", "events"],
 ]  # fmt: skip
 
 
