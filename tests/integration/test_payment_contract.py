@@ -210,6 +210,7 @@ def test_a_bank_that_is_refused_leaves_the_page_open(world: PaymentWorld) -> Non
 # --- looking ----------------------------------------------------------------------------------------------------------
 
 
+@worlds("find")
 def test_a_payment_is_found_by_our_id_alone(world: PaymentWorld) -> None:
     asked, ref = held(world)
 

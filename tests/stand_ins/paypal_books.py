@@ -68,7 +68,9 @@ class Books:
         """As PayPal shows it, with its payments."""
         kept = self._of(self.orders, order_id)
         payments = {
-            name: [entry for entry in things.values() if entry["supplementary_data"]["related_ids"]["order_id"] == order_id]
+            name: [
+                entry for entry in things.values() if entry["supplementary_data"]["related_ids"]["order_id"] == order_id
+            ]
             for name, things in (
                 ("authorizations", self.authorizations),
                 ("captures", self.captures),

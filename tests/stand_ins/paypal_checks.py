@@ -1,6 +1,7 @@
 """How PayPal reads a request: our own strict list of what we send, and PayPal's own description where there is one."""
 
 import re
+import warnings
 from collections.abc import Callable
 from decimal import Decimal
 from functools import cache
@@ -114,7 +115,8 @@ def contract_fault(method: str, path: str, query: dict[str, str], headers: dict[
     """What PayPal's own description says against a request; None where it is not at hand or has no such path."""
     name = next((name for start, name in _FILES.items() if path.startswith(start)), None)
     file = CONTRACTS / f"{name}.json"
-    if name is None or not file.is_file():
+    # its description calls every field of an event read-only, even where the event is what is to be verified
+    if name is None or path.endswith("/verify-webhook-signature") or not file.is_file():
         return None
     from openapi_core.testing import MockRequest
 
@@ -128,7 +130,9 @@ def contract_fault(method: str, path: str, query: dict[str, str], headers: dict[
         content_type=headers.get("content-type", "application/json"),
     )
     try:
-        _description(file).validate_request(request)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it says that it knows no OAuth2
+            _description(file).validate_request(request)
     except Exception as error:  # every kind of its errors is a fault of the request
         return f"{type(error).__name__}: {error.__cause__ or error}"
     return None
@@ -136,6 +140,7 @@ def contract_fault(method: str, path: str, query: dict[str, str], headers: dict[
 
 @cache
 def _description(file: Path) -> Any:
-    from openapi_core import OpenAPI
+    from openapi_core import Config, OpenAPI
 
-    return OpenAPI.from_file_path(str(file))
+    # the description as a whole has patterns that no checker of descriptions reads; requests are validated all the same
+    return OpenAPI.from_file_path(str(file), config=Config(spec_validator_cls=None))

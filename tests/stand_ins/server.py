@@ -145,6 +145,7 @@ class Exchange(BaseHTTPRequestHandler):
         self.stand_in.handle(self)
 
     do_GET = do_POST
+    do_DELETE = do_POST
 
     def reply(self, status: int, content: bytes, media_type: str = "application/json", **headers: str) -> None:
         self.head(status, len(content), media_type, **headers)

@@ -1,15 +1,16 @@
 """What Stripe takes: every form is checked against the SDK's own types, strictly."""
 
+import collections.abc
 import importlib
 import sys
 from functools import cache
 from types import UnionType
-from typing import Any, Dict, List, Literal, Union, get_args, get_origin  # noqa: UP035 - as the SDK's types say it
+from typing import Any, Dict, List, Literal, NotRequired, Required, Union, get_args, get_origin  # noqa: UP035 - as the SDK's types say it
 from urllib.parse import parse_qsl
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from stripe._request_options import RequestOptions
-from typing_extensions import NotRequired, Required, TypedDict, get_type_hints, is_typeddict
+from typing_extensions import TypedDict, get_type_hints, is_typeddict
 
 _GONE = "payment_method_types"
 
@@ -18,7 +19,14 @@ class Refusal(Exception):
     """An error as Stripe words it. ``more`` is added to the error object; ``was_run``: it is kept for its key."""
 
     def __init__(
-        self, status: int, code: str | None, message: str, param: str | None = None, *, was_run: bool = True, **more: Any
+        self,
+        status: int,
+        code: str | None,
+        message: str,
+        param: str | None = None,
+        *,
+        was_run: bool = True,
+        **more: Any,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -93,7 +101,8 @@ def _strict(given: Any) -> Any:
 
 
 def _strict_dict(given: Any) -> Any:
-    names = {**vars(sys.modules[given.__module__]), "UntypedStripeObject": _Untyped, "StripeContext": str}
+    names = {**vars(collections.abc), **vars(sys.modules[given.__module__]), "UntypedStripeObject": _Untyped}
+    names["StripeContext"] = str
     hints = get_type_hints(given, names, include_extras=True)
     fields = {name: _strict(hint) for name, hint in hints.items() if name not in RequestOptions.__annotations__}
     made = TypedDict(given.__name__, fields)  # type: ignore[operator]
