@@ -18,7 +18,7 @@ _KINDS = {
     "refund.": EventKind.PAYMENT,
     "invoice.": EventKind.SUBSCRIPTION,
     "customer.subscription.": EventKind.SUBSCRIPTION,
-    "radar.early_fraud_warning.": EventKind.DISPUTE,
+    "radar.early_fraud_warning.": EventKind.PAYMENT,  # a warning, no dispute yet
 }
 
 

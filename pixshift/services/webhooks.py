@@ -5,9 +5,9 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 from sqlalchemy import delete, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from pixshift.errors import ExternalServiceError, NotFound
+from pixshift.errors import NotFound, PixShiftError
 from pixshift.extensions import db
 from pixshift.gateways.ports import Event, EventKind, PaymentGateway
 from pixshift.models import BillingRecord, PaymentAttempt, Subscription, User, WebhookEvent
@@ -62,12 +62,11 @@ def unblock(toolbox: Toolbox, who: str, actor: str) -> UUID:
     return user.id
 
 
-def tidy(toolbox: Toolbox) -> int:
+def tidy(toolbox: Toolbox) -> None:
     """Forget what was acted on long ago."""
     over = delete(WebhookEvent).where(WebhookEvent.processed_at < toolbox.now() - KEPT)
     db.session.execute(over, execution_options={"synchronize_session": False})
     db.session.commit()
-    return 0
 
 
 def _row(toolbox: Toolbox, gateway_name: str, event: Event) -> dict[str, object]:
@@ -101,11 +100,13 @@ def _claim(toolbox: Toolbox, event: WebhookEvent) -> bool:
 def _process(toolbox: Toolbox, event: WebhookEvent) -> bool:
     """Whether it is done with."""
     gateway = toolbox.gateways.payments.get(event.gateway)
+    if gateway is None:
+        return False  # its keys are missing just now
     try:
-        outcome = _act(toolbox, gateway, event) if gateway is not None else UNKNOWN
-    except ExternalServiceError as error:
+        outcome = _act(toolbox, gateway, event)
+    except (PixShiftError, SQLAlchemyError) as error:
         db.session.rollback()
-        log.warning("event is looked at again later", extra={"event_id": event.event_id, "error": error.message})
+        log.warning("event is looked at again later", extra={"event_id": event.event_id, "error": type(error).__name__})
         return False
     done = {"outcome": outcome, "processed_at": toolbox.now()}
     change(update(WebhookEvent).where(WebhookEvent.id == event.id).values(done))
@@ -120,9 +121,10 @@ def _act(toolbox: Toolbox, gateway: PaymentGateway, event: WebhookEvent) -> str:
         log.error("event of the other mode, live or test, is not acted on", extra={"event_id": event.event_id})
         return OTHER_MODE
     records, plans = _records(event), _plans(event)
-    for record_id in records:
-        if event.kind == EventKind.DISPUTE:
+    if event.kind == EventKind.DISPUTE:
+        for record_id in [*records, *_months(event)]:
             _dispute(toolbox, record_id)
+    for record_id in records:
         transformations.payment_changed(toolbox, record_id)
     for subscription_id in plans:
         subscriptions.look(toolbox, subscription_id)
@@ -155,6 +157,13 @@ def _plans(event: WebhookEvent) -> list[UUID]:
         return []
     ours = select(Subscription.id).where(Subscription.gateway == event.gateway, or_(*named))
     return [row.id for row in read_rows(ours)]
+
+
+def _months(event: WebhookEvent) -> list[UUID]:
+    """Billing records of paid months with that payment."""
+    paid = BillingRecord.payment_gateway_transaction_id == event.payment_id
+    named = (BillingRecord.gateway == event.gateway) & BillingRecord.subscription_id.is_not(None)
+    return [row.id for row in read_rows(select(BillingRecord.id).where(named, paid))] if event.payment_id else []
 
 
 def _dispute(toolbox: Toolbox, record_id: UUID) -> None:
