@@ -10,7 +10,7 @@ from pixshift.blueprints.forms import PhotoForm, marked
 from pixshift.blueprints.helpers import asset_url, caller, page_link, toolbox, user_id
 from pixshift.blueprints.pages import free_view, offered
 from pixshift.blueprints.rendering import leave_for, on_error, render, see, when_refused
-from pixshift.errors import FileTooLarge, InvalidInput, PixShiftError
+from pixshift.errors import FileTooLarge, FreeTierExhausted, InvalidInput, PaymentRequired, PixShiftError
 from pixshift.schemas.transformations import CreateIn, ListIn
 from pixshift.schemas.views import JobView, PhotoView, by_day
 from pixshift.services import ledger, refunds, retention, subscriptions, transformations, uploads, watching
@@ -44,8 +44,12 @@ def upload() -> Response:
 def create() -> Response:
     chosen_photo, chosen_type = request.form.get("image_id"), request.form.get("type_id")
     tier, _, way = request.form.get("tier", "").partition(":")
-    step = "pay" if tier else ""
-    on_error(lambda error: _chooser(_uuid(chosen_photo), _uuid(chosen_type), error, step))
+    must_pay = (FreeTierExhausted.code, PaymentRequired.code)
+    on_error(
+        lambda error: _chooser(
+            _uuid(chosen_photo), _uuid(chosen_type), error, "pay" if tier or error.code in must_pay else ""
+        )
+    )
     if not chosen_type:
         raise InvalidInput("Choose a style first.", field="type_id")
     if tier == "premium":
@@ -107,9 +111,10 @@ def not_good(transformation_id: UUID) -> Response:
 
 @blueprint.post("/transformations/<uuid:transformation_id>/again")
 def again(transformation_id: UUID) -> Response:
-    on_error(lambda error: _chooser(None, None, error))
-    job = transformations.again(toolbox(), user_id(), transformation_id)
-    return see(url_for("transformations.show", transformation_id=job.id))
+    job = transformations.find(user_id(), transformation_id)
+    on_error(lambda error: _chooser(job.upload_id, job.transformation_type_id, error, "pay"))
+    made = transformations.again(toolbox(), user_id(), transformation_id)
+    return see(url_for("transformations.show", transformation_id=made.id))
 
 
 @blueprint.post("/transformations/<uuid:transformation_id>/delete")

@@ -22,6 +22,8 @@ _FORGED = "This did not come from PayPal."
 
 
 class PayPalWebhooks:
+    """PayPal's events: verified by PayPal itself on the bytes as they came."""
+
     def __init__(self, api: PayPalApi, webhook_ids: str | None) -> None:
         """``webhook_ids``: two with a comma while one takes over from the other."""
         self._api = api

@@ -15,6 +15,8 @@ _RUNS = (SubscriptionStatus.ACTIVE, SubscriptionStatus.PAST_DUE)
 
 
 class PracticeSubscriptions:
+    """Plans whose months pass when a button is pressed."""
+
     def __init__(self, books: Books, pages: str, now: Callable[[], datetime]) -> None:
         self._books = books
         self._pages = pages

@@ -38,6 +38,7 @@ def _metadata(order: Order) -> dict[str, str]:
 
 
 def page_params(order: Order) -> "SessionCreateParams":
+    """A page on which the price is held, for this picture only."""
     params: SessionCreateParams = {
         "mode": "payment",
         "line_items": [
@@ -68,6 +69,7 @@ def page_params(order: Order) -> "SessionCreateParams":
 
 
 def payment_params(order: Order, method_id: str) -> "PaymentIntentCreateParams":
+    """The same at once, with a method that the payer gave."""
     params: PaymentIntentCreateParams = {
         "amount": order.money.minor,
         "currency": order.money.currency.lower(),

@@ -27,6 +27,8 @@ _RUNS = (SubscriptionStatus.ACTIVE, SubscriptionStatus.PAST_DUE)
 
 
 class StripeSubscriptions:
+    """Plans by Checkout in subscription mode, and Stripe's portal for their cards."""
+
     def __init__(self, api: StripeApi) -> None:
         self._api = api
         self._prices: dict[str, str] = {}

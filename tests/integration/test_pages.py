@@ -203,7 +203,7 @@ def test_the_profile_shows_no_whole_number(who: Person) -> None:
 
 def test_the_twins_say_what_they_are_on_every_page(quick: Flask, who: Person) -> None:
     notices = quick.extensions["toolbox"].gateways.notices()
-    assert len(notices) == 2
+    assert len(notices) == 3
     for path in ("/", "/privacy", "/dashboard", "/transform", "/transformations", "/profile"):
         for notice in notices:
             assert notice in who.client.get(path).text

@@ -361,5 +361,5 @@ def test_the_rates_come_from_their_file() -> None:
     found = {name: (limit.per_minute, limit.burst) for name, limit in limits}
     assert found == {
         "auth": (60, 60), "upload": (300, 300), "create": (120, 120), "write": (300, 300), "poll": (1200, 1200),
-        "read": (1200, 1200), "report": (20, 20),
+        "read": (1200, 1200), "report": (20, 20), "vendor": (3000, 3000),
     }  # fmt: skip
