@@ -9,7 +9,7 @@ from pixshift.blueprints.pages import free_view
 from pixshift.blueprints.rendering import leave_for, on_error, render, see
 from pixshift.errors import InvalidInput, PixShiftError
 from pixshift.schemas.transformations import ListIn
-from pixshift.services import customers, ledger, plans, returns, subscriptions
+from pixshift.services import customers, ledger, plans, receipts, returns, subscriptions
 
 blueprint = Blueprint("billing", __name__)
 PAGE = 20
@@ -23,7 +23,7 @@ def show() -> Response:
 @blueprint.get("/billing/receipts/<uuid:record_id>")
 def receipt(record_id: UUID) -> Response:
     settings = toolbox().settings.billing
-    found = ledger.receipt(toolbox(), user_id(), record_id)
+    found = receipts.find(toolbox(), user_id(), record_id)
     return render("billing/receipt.html", receipt=found, seller=settings.seller, tax=settings.tax)
 
 

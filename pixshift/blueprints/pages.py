@@ -8,7 +8,7 @@ from pixshift.blueprints.helpers import asset_url, page_link, toolbox, user_id
 from pixshift.blueprints.rendering import render
 from pixshift.schemas.transformations import TypeOut
 from pixshift.schemas.views import FreeView, JobView
-from pixshift.services import billing, ledger, transformation_types, transformations, watching
+from pixshift.services import billing, history, ledger, transformation_types, watching
 
 blueprint = Blueprint("pages", __name__)
 LATEST = 6
@@ -46,7 +46,7 @@ def privacy() -> Response:
 @blueprint.get("/dashboard")
 def dashboard() -> Response:
     now = toolbox().now()
-    latest = transformations.index(user_id(), page=1, limit=LATEST).jobs
+    latest = history.index(user_id(), page=1, limit=LATEST).jobs
     prices = ledger.prices([job.id for job in latest])
     views = [JobView.of(job, page_link, asset_url, now, price=prices.get(job.id)) for job in latest]
     running = [view for view in views if not view.is_final]

@@ -14,7 +14,7 @@ from pixshift.domain.lifecycle import BillingStatus, PaymentStatus, Purse, Statu
 from pixshift.domain.movements import decline_sentence
 from pixshift.domain.pricing import Money
 from pixshift.errors import NotFound, PixShiftError
-from pixshift.services import billing, customers, payment_rows, payments, plans, refunds, transformations
+from pixshift.services import billing, customers, payment_rows, payment_rules, payments, plans, refunds, transformations
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def view(job: JobFacts) -> PaymentView | None:
 def go_on(transformation_id: UUID, way: str, again: Callable[[PixShiftError], Response]) -> Response:
     """Pay for a job: with the card that is kept, or on a page. ``way`` is a gateway's name, new, or nothing."""
     on_error(again)
-    card = customers.saved_method(user_id(), payments.chosen(toolbox()).name) if not way else None
+    card = customers.saved_method(user_id(), payment_rules.chosen(toolbox()).name) if not way else None
     if card is not None and card.method_id:
         paid = payments.pay_with(toolbox(), user_id(), transformation_id, card.method_id)
         if paid.status is not PaymentStatus.ACTION:

@@ -5,19 +5,19 @@ from uuid import UUID
 
 from flask import Blueprint, Response, request, url_for
 
-from pixshift.blueprints import paying, pictures, share
+from pixshift.blueprints import history, paying, pictures, share
 from pixshift.blueprints.forms import PhotoForm, marked
 from pixshift.blueprints.helpers import asset_url, caller, page_link, toolbox, user_id
 from pixshift.blueprints.pages import free_view, offered
 from pixshift.blueprints.rendering import leave_for, on_error, render, see, when_refused
 from pixshift.errors import FileTooLarge, FreeTierExhausted, InvalidInput, PaymentRequired, PixShiftError
 from pixshift.schemas.transformations import CreateIn, ListIn
-from pixshift.schemas.views import JobView, PhotoView, by_day
-from pixshift.services import ledger, refunds, retention, subscriptions, transformations, uploads, watching
+from pixshift.schemas.views import JobView, PhotoView
+from pixshift.services import history as listing
+from pixshift.services import refunds, retention, subscriptions, transformations, uploads, watching
 
 blueprint = Blueprint("transformations", __name__)
 PAGE = 20
-FILTERS = {"all": "All", "ready": "Ready", "working": "In work", "failed": "Not made", "deleted": "Deleted"}
 
 
 @blueprint.get("/transform")
@@ -67,10 +67,10 @@ def create() -> Response:
 def index() -> Response:
     asked = ListIn.parse({"page": request.args.get("page", 1), "limit": PAGE})
     shown = request.args.get("status", "all")
-    if shown not in FILTERS:
+    if shown not in history.FILTERS:
         raise InvalidInput("There is no such filter.", field="status")
-    found = transformations.index(user_id(), page=asked.page, limit=PAGE, shown=None if shown == "all" else shown)
-    return _history(found, shown)
+    found = listing.index(user_id(), page=asked.page, limit=PAGE, shown=None if shown == "all" else shown)
+    return history.page(found, shown)
 
 
 @blueprint.get("/transformations/<uuid:transformation_id>")
@@ -187,37 +187,6 @@ def _job_page(transformation_id: UUID, block: str | None = None, error: PixShift
         free=free_view() if job.is_final else None,
         share=share.live(job.id) if job.picture_url else None,
         **(paying.context() if job.is_unpaid else {}),
-    )
-
-
-def _history(found: transformations.Page, shown: str) -> Response:
-    now = toolbox().now()
-    counts = transformations.counts(user_id())
-    prices = ledger.prices([job.id for job in found.jobs])
-    jobs = [JobView.of(job, page_link, asset_url, now, price=prices.get(job.id)) for job in found.jobs]
-
-    def url(status: str, page: int = 1) -> str:
-        return url_for(
-            "transformations.index", status=None if status == "all" else status, page=page if page > 1 else None
-        )
-
-    last = max(1, -(-found.total // found.limit))
-    return render(
-        "transformations/index.html",
-        days=by_day(jobs),
-        filters=[
-            {"key": key, "label": label, "count": counts[key], "url": url(key), "is_current": key == shown}
-            for key, label in FILTERS.items()
-        ],
-        pagination={
-            "page": found.page,
-            "pages": last,
-            "total": found.total,
-            "first": (found.page - 1) * found.limit + 1 if found.jobs else 0,
-            "last": (found.page - 1) * found.limit + len(found.jobs),
-            "newer_url": url(shown, found.page - 1) if found.page > 1 else None,
-            "older_url": url(shown, found.page + 1) if found.page < last else None,
-        },
     )
 
 

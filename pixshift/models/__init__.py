@@ -5,15 +5,14 @@ from pixshift.models.billing import (
     BillingRecord,
     GatewayCustomer,
     PaymentAttempt,
-    QuotaPeriod,
     Refund,
-    Subscription,
     WebhookEvent,
 )
 from pixshift.models.circuit import ModelCircuit
 from pixshift.models.export import AccountExport, ExportStatus
 from pixshift.models.share import ShareLink
 from pixshift.models.sms import SmsMessage
+from pixshift.models.subscription import QuotaPeriod, Subscription
 from pixshift.models.transformation import (
     Attempt,
     Transformation,

@@ -1,6 +1,7 @@
 """What pages show of photos and jobs: the JSON's facts, and the words and figures people want besides."""
 
 from datetime import date, datetime, timedelta
+from itertools import groupby
 from typing import Any, Self
 from uuid import UUID
 
@@ -195,7 +196,4 @@ class FreeView(Out):
 
 def by_day(jobs: list[JobView]) -> list[tuple[date, list[JobView]]]:
     """Jobs grouped under the UTC day they were asked for, in the order given."""
-    days: dict[date, list[JobView]] = {}
-    for job in jobs:
-        days.setdefault(job.created_at.date(), []).append(job)
-    return list(days.items())
+    return [(day, list(those)) for day, those in groupby(jobs, key=lambda job: job.created_at.date())]

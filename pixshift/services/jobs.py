@@ -9,8 +9,6 @@ import random
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
-from typing import Any
-from uuid import UUID
 
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.exc import SQLAlchemyError
@@ -24,7 +22,7 @@ from pixshift.extensions import db
 from pixshift.gateways.ports import EditedImage, EditRequest, Usage, VerifiedImage
 from pixshift.models import Attempt, Transformation
 from pixshift.models.base import change
-from pixshift.services import billing, circuits, leases, settlements, spend
+from pixshift.services import attempts, billing, circuits, leases, settlements
 from pixshift.services.leases import ClaimedJob
 from pixshift.services.lifecycle import commit, move_to
 from pixshift.services.patience import outlast
@@ -110,7 +108,7 @@ def _is_checking(toolbox: Toolbox, job: ClaimedJob, key: str, usage: Usage) -> b
     if shown == 1:
         change(update(Attempt).where(Attempt.id == job.attempt_id).values(storage_key=key))
     else:
-        _end_attempt(toolbox, job.attempt_id, LEASE_LOST, usage)
+        attempts.end(toolbox, job.attempt_id, LEASE_LOST, usage)
     commit(toolbox, job.id)
     return shown == 1
 
@@ -139,7 +137,7 @@ def _complete(toolbox: Toolbox, job: ClaimedJob, key: str, picture: EditedImage,
     else:  # lost to somebody else, or done before: by this very call, if the answer to its commit was lost
         names_it = Transformation.transformed_image_url == key
         done = db.session.scalar(select(Transformation.id).where(Transformation.id == job.id, names_it)) is not None
-    _end_attempt(toolbox, job.attempt_id, Status.COMPLETED.value if done else LEASE_LOST, picture.usage)
+    attempts.end(toolbox, job.attempt_id, Status.COMPLETED.value if done else LEASE_LOST, picture.usage)
     commit(toolbox, job.id)
     log.info("job done" if done else "job finished too late", extra={"job": str(job.id), "attempt": job.attempt})
     return done
@@ -149,7 +147,7 @@ def _fail(toolbox: Toolbox, job: ClaimedJob, failure: TransformationFailed) -> b
     """Try again later when that can help, else end the job and give back what it took. False when it was too late."""
     now, reason, retry = toolbox.now(), FailureReason(failure.reason), toolbox.settings.gemini.retry
     is_last_chance = reason.is_vendor_fault and job.attempt == retry.max_attempts and circuits.is_open(job.model)
-    _end_attempt(toolbox, job.attempt_id, reason.value, failure.usage)
+    attempts.end(toolbox, job.attempt_id, reason.value, failure.usage)
     is_soon = (failure.retry_after or 0.0) <= lifecycle.LONGEST_WAIT_SECONDS
     again = failure.retryable and is_soon and reason.allows_another(job.attempt, retry.max_attempts)
     delay = _delay(toolbox, job, failure) if again else 0.0
@@ -194,20 +192,3 @@ def _delay(toolbox: Toolbox, job: ClaimedJob, failure: TransformationFailed) -> 
     return lifecycle.retry_delay(
         job.attempt, retry.initial_delay / 1000, retry.backoff_multiplier, jitter, failure.retry_after
     )
-
-
-def _end_attempt(toolbox: Toolbox, attempt_id: UUID, outcome: str, usage: Usage | None) -> None:
-    spent, now = usage or Usage(), toolbox.now()
-    values: dict[str, Any] = {
-        "outcome": outcome,
-        "finished_at": now,
-        "model_version": spent.model_version,
-        "response_id": spent.response_id,
-        "prompt_tokens": spent.prompt_tokens,
-        "output_tokens": spent.output_tokens,
-        "total_tokens": spent.total_tokens,
-    }
-    values["cost"] = spend.cost(toolbox, spent)
-    if outcome == Status.COMPLETED:
-        values["storage_key"] = None  # from now on the job names the object: what an attempt names is a leftover
-    change(update(Attempt).where(Attempt.id == attempt_id).values(**values))

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 from uuid import UUID
 
@@ -12,10 +11,8 @@ from pixshift.domain import movements
 from pixshift.domain.lifecycle import BillingStatus
 from pixshift.domain.movements import Movement
 from pixshift.domain.pricing import Money
-from pixshift.errors import NotFound
-from pixshift.models import BillingRecord, QuotaPeriod, Transformation, TransformationType, User
-from pixshift.models.base import read_all, read_one, read_rows
-from pixshift.services.toolbox import Toolbox
+from pixshift.models import BillingRecord, QuotaPeriod, Transformation, TransformationType
+from pixshift.models.base import read_all, read_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +43,6 @@ class Entries:
     page: int
     limit: int
     total: int
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What was charged, to be printed. ``tax`` is contained in ``total``; None where no rate is configured."""
-
-    number: str
-    issued_at: datetime
-    buyer: str
-    description: str
-    total: Money
-    net: Money
-    tax: Money | None
-    refunded: Money | None
-    method: str | None
-    gateway: str
 
 
 def index(user_id: UUID, *, page: int, limit: int) -> Records:
@@ -97,37 +78,6 @@ def entries(user_id: UUID, *, page: int, limit: int) -> Entries:
     paid = _paid([row.id for row in found if row.kind == 0])
     counted = _counted([row.id for row in found if row.kind == 1])
     return Entries([(paid if row.kind == 0 else counted)[row.id] for row in found], page, limit, total)
-
-
-def receipt(toolbox: Toolbox, user_id: UUID, record_id: UUID) -> Receipt:
-    """Raises NotFound for somebody else's, and for what was never charged."""
-    mine = (BillingRecord.id == record_id) & (BillingRecord.user_id == user_id)
-    record = read_one(select(BillingRecord).where(mine, BillingRecord.receipt_number.is_not(None)))
-    if record is None or record.captured_at is None:
-        raise NotFound("There is no receipt: nothing was charged.")
-    buyer = read_rows(select(User.email, User.phone).where(User.id == user_id))[0]
-    total = Money(record.captured, record.currency)
-    tax = _contained_tax(total, toolbox.settings.billing.tax.rate)
-    return Receipt(
-        number=f"PS-{record.captured_at.year}-{record.receipt_number:06d}",
-        issued_at=record.captured_at,
-        buyer=buyer.email or buyer.phone or "",
-        description=record.description,
-        total=total,
-        net=Money(total.amount - (tax.amount if tax else 0), total.currency),
-        tax=tax,
-        refunded=Money(record.refunded, record.currency) if record.refunded else None,
-        method=record.method_label,
-        gateway=record.gateway or "",
-    )
-
-
-def _contained_tax(total: Money, rate: Decimal | None) -> Money | None:
-    """``rate`` is percent."""
-    if rate is None:
-        return None
-    share = total.amount * rate / (100 + rate)
-    return Money(share.quantize(Decimal(1).scaleb(-total.places), ROUND_HALF_UP), total.currency)
 
 
 _JOB = (

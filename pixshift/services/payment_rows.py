@@ -1,4 +1,4 @@
-"""Billing records and the tries to pay them, to look at."""
+"""Billing records and the tries to pay them, to look at or to hold on to."""
 
 from uuid import UUID
 
@@ -6,6 +6,7 @@ from sqlalchemy import ColumnElement, select
 
 from pixshift.domain.lifecycle import DEAD_PAYMENTS, Reservation
 from pixshift.errors import NotFound
+from pixshift.extensions import db
 from pixshift.gateways.ports import PaymentRef
 from pixshift.models import BillingRecord, PaymentAttempt, Transformation
 from pixshift.models.base import read_all, read_one, read_rows
@@ -67,3 +68,18 @@ def reservation_end(record: BillingRecord) -> Reservation | None:
     rows = read_rows(select(Transformation.reservation).where(Transformation.id == record.transformation_id))
     reservation: Reservation = rows[0].reservation if rows else Reservation.RELEASED
     return None if reservation is Reservation.RESERVED else reservation
+
+
+def lock(record_id: UUID | None) -> BillingRecord | None:
+    """The record as it is now, held until the transaction ends."""
+    mine = select(BillingRecord).where(BillingRecord.id == record_id).with_for_update()
+    return db.session.scalars(mine, execution_options={"populate_existing": True}).one_or_none()
+
+
+def locked(record_id: UUID | None) -> BillingRecord:
+    """The same. Raises NotFound."""
+    record = lock(record_id)
+    if record is None:
+        db.session.rollback()
+        raise NotFound("We do not know this payment.")
+    return record

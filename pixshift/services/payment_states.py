@@ -8,25 +8,23 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import select, update
 
 from pixshift.domain.lifecycle import (
     BILLING_MOVES,
     DEAD_PAYMENTS,
     BillingStatus,
     PaymentStatus,
-    RefundStatus,
     Reservation,
     Status,
     payment_may_become,
 )
 from pixshift.domain.pricing import Money
-from pixshift.errors import NotFound
 from pixshift.extensions import db
-from pixshift.gateways.ports import PaymentState, RefundState
-from pixshift.models import BillingRecord, PaymentAttempt, Refund, Transformation, User
+from pixshift.gateways.ports import PaymentState
+from pixshift.models import BillingRecord, PaymentAttempt, Transformation, User
 from pixshift.models.base import change
-from pixshift.services import billing, customers
+from pixshift.services import billing, customers, payment_rows, refund_states
 from pixshift.services.lifecycle import commit
 from pixshift.services.toolbox import Toolbox
 
@@ -65,7 +63,7 @@ def apply(toolbox: Toolbox, attempt_id: UUID, state: PaymentState) -> None:
     change(update(PaymentAttempt).where(PaymentAttempt.id == attempt_id).values(values))
     customers.keep_method(record.user_id, attempt.gateway, state)
     _carry_over(record, attempt, state, has_moved, now)
-    _note_refunds(record, state.refunds, now)
+    refund_states.note(record, state.refunds, now)
     if state.is_disputed:
         dispute(record, now)
     _commit(toolbox, record)
@@ -91,7 +89,7 @@ def bury(toolbox: Toolbox, attempt_id: UUID, reason: str | None) -> None:
 
 def close(toolbox: Toolbox, record_id: UUID, end: Reservation) -> None:
     """End a record that nothing is held for: let go, or lost when the picture was delivered all the same."""
-    record = _locked(record_id)
+    record = payment_rows.locked(record_id)
     if record.status is BillingStatus.PENDING:
         _end(record, end, toolbox.now())
     _commit(toolbox, record)
@@ -173,53 +171,6 @@ def _make_due(record: BillingRecord, now: datetime) -> None:
     change(job.values(due_at=now))
 
 
-def _note_refunds(record: BillingRecord, found: tuple[RefundState, ...], now: datetime) -> None:
-    for state in found:
-        _note_refund(record, state, now)
-    if found:
-        add_up(record.id, now)
-
-
-def _note_refund(record: BillingRecord, state: RefundState, now: datetime) -> None:
-    """One that we know by its id or its cause is brought up to date; any other was made in the gateway's own pages."""
-    mine = Refund.billing_record_id == record.id
-    by_id = mine & (Refund.refund_id == state.refund_id)
-    ended = {"status": state.status, "finished_at": None if state.status is RefundStatus.PENDING else now}
-    if change(update(Refund).where(by_id, Refund.status != state.status).values(ended)) == 1:
-        if state.status is RefundStatus.FAILED:
-            log.error("refund came back, it is tried again", extra={"record": str(record.id)})
-            change(update(Refund).where(by_id).values(next_try_at=now))
-        return
-    if db.session.scalar(select(Refund.id).where(by_id)) is not None:
-        return
-    cause = (state.cause or "").partition("~")[0]
-    ours = mine & (Refund.cause == cause) & Refund.refund_id.is_(None)
-    if change(update(Refund).where(ours).values(refund_id=state.refund_id, next_try_at=None, **ended)) == 1:
-        return
-    if cause and db.session.scalar(select(Refund.id).where(mine, Refund.cause == cause)) is not None:
-        return  # an earlier try of it, that came back
-    other = {
-        "billing_record_id": record.id,
-        "cause": f"external:{state.refund_id}",
-        "amount": state.amount.amount,
-        "refund_id": state.refund_id,
-        "created_at": now,
-    }
-    change(insert(Refund).values(other | ended))
-
-
-def add_up(record_id: UUID, now: datetime) -> None:
-    """What was given back of a record in all, and whether that is everything; in the current transaction."""
-    succeeded = (Refund.billing_record_id == record_id) & (Refund.status == RefundStatus.SUCCEEDED)
-    refunded = db.session.scalar(select(func.coalesce(func.sum(Refund.amount), 0)).where(succeeded))
-    row = update(BillingRecord).where(BillingRecord.id == record_id)
-    change(row.values(refunded=refunded))
-    charged, refunded_ = BillingStatus.COMPLETED, BillingStatus.REFUNDED
-    is_all = (BillingRecord.refunded == BillingRecord.captured) & (BillingRecord.captured > 0)
-    change(row.where(BillingRecord.status == charged, is_all).values({"status": refunded_, "refunded_at": now}))
-    change(row.where(BillingRecord.status == refunded_, ~is_all).values({"status": charged, "refunded_at": None}))
-
-
 def _ids(attempt: PaymentAttempt, state: PaymentState) -> dict[str, Any]:
     """What the gateway calls the payment; a name once known is kept."""
     return {
@@ -233,25 +184,11 @@ def _ids(attempt: PaymentAttempt, state: PaymentState) -> dict[str, Any]:
 def _lock(attempt_id: UUID) -> tuple[PaymentAttempt, BillingRecord]:
     """The record first, always: whoever changes a try holds its record."""
     owner = db.session.scalar(select(PaymentAttempt.billing_record_id).where(PaymentAttempt.id == attempt_id))
-    record = _locked(owner)
+    record = payment_rows.locked(owner)
     fresh = {"populate_existing": True}
     return db.session.scalars(
         select(PaymentAttempt).where(PaymentAttempt.id == attempt_id), execution_options=fresh
     ).one(), record
-
-
-def lock_record(record_id: UUID | None) -> BillingRecord | None:
-    """The record as it is now, held until the transaction ends."""
-    mine = select(BillingRecord).where(BillingRecord.id == record_id).with_for_update()
-    return db.session.scalars(mine, execution_options={"populate_existing": True}).one_or_none()
-
-
-def _locked(record_id: UUID | None) -> BillingRecord:
-    record = lock_record(record_id)
-    if record is None:
-        db.session.rollback()
-        raise NotFound("We do not know this payment.")
-    return record
 
 
 def _commit(toolbox: Toolbox, record: BillingRecord) -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID, uuid4
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from pixshift.domain.lifecycle import (
@@ -15,17 +15,17 @@ from pixshift.domain.lifecycle import (
     Status,
 )
 from pixshift.domain.pricing import Money
-from pixshift.errors import ExternalServiceError, InvalidInput, NotFound, PaymentFailed, RateLimitExceeded
+from pixshift.errors import ExternalServiceError, InvalidInput, NotFound, PaymentFailed
 from pixshift.extensions import db
 from pixshift.gateways.ports import Order, PaymentGateway
-from pixshift.models import BillingRecord, PaymentAttempt, Transformation, User
+from pixshift.models import BillingRecord, PaymentAttempt, Transformation
 from pixshift.models.base import change, read_rows
 from pixshift.services import customers, payment_rows, payment_states, settlements
+from pixshift.services.payment_rules import chosen, require_patience, require_price, require_unblocked
 from pixshift.services.toolbox import Toolbox
 
 log = logging.getLogger(__name__)
 PAGE_LIFE = timedelta(minutes=40)  # Stripe's shortest is 30, counted when the request arrives
-TRIES_AN_HOUR = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def pay_with(
     if gateway is None:
         raise InvalidInput("Pay on the hosted page: saved methods are not taken here.", field="paymentMethodId")
     record, attempt = _payable(user_id, transformation_id)
-    _require_price(record, amount, currency)
+    require_price(record, amount, currency)
     if attempt and (attempt.gateway != gateway.name or attempt.method_id != method_id):
         record, attempt = _give_up(toolbox, user_id, transformation_id, attempt)
     attempt = attempt or _begin(toolbox, record, gateway, method_id)
@@ -92,27 +92,6 @@ def pay_with(
     if state.status is PaymentStatus.HELD:
         toolbox.gateways.queue.nudge()
     return Paid(payment_rows.find(record.id), state.status, state.url, state.client_secret)
-
-
-def chosen(toolbox: Toolbox, gateway_name: str | None = None) -> PaymentGateway:
-    """The gateway of that name, or the one that is offered first. Raises InvalidInput."""
-    gateways = toolbox.gateways.payments
-    if gateway_name is None:
-        return next(iter(gateways.values()))
-    if gateway_name not in gateways:
-        raise InvalidInput("That way to pay is not offered. Choose another one.", field="gateway")
-    return gateways[gateway_name]
-
-
-def require_unblocked(user_id: UUID) -> None:
-    """Raises PaymentFailed while a payment of theirs is disputed."""
-    rows = read_rows(select(User.spending_blocked_at).where(User.id == user_id))
-    if rows and rows[0].spending_blocked_at is not None:
-        raise PaymentFailed(
-            "A payment of yours is disputed with your bank.",
-            way_out="Until that is settled you cannot pay here. Write to us if you think this is wrong.",
-            details={"reason": "disputed"},
-        )
 
 
 def _payable(user_id: UUID, transformation_id: UUID) -> tuple[BillingRecord, PaymentAttempt | None]:
@@ -133,7 +112,7 @@ def _payable(user_id: UUID, transformation_id: UUID) -> tuple[BillingRecord, Pay
 
 def _begin(toolbox: Toolbox, record: BillingRecord, gateway: PaymentGateway, method_id: str | None) -> PaymentAttempt:
     """Write a try down before the gateway hears of it. Of many at once one is written, and all go on with that one."""
-    _require_patience(toolbox, record.user_id)
+    require_patience(toolbox, record.user_id)
     customer, now = customers.customer_id(record.user_id, gateway), toolbox.now()
     values = {
         "id": uuid4(),
@@ -159,19 +138,6 @@ def _begin(toolbox: Toolbox, record: BillingRecord, gateway: PaymentGateway, met
     return live
 
 
-def _require_patience(toolbox: Toolbox, user_id: UUID) -> None:
-    since = toolbox.now() - timedelta(hours=1)
-    mine = (PaymentAttempt.user_id == user_id) & (PaymentAttempt.created_at > since)
-    tries, oldest = read_rows(select(func.count(), func.min(PaymentAttempt.created_at)).where(mine))[0]
-    if tries >= TRIES_AN_HOUR:
-        wait = (oldest - since).total_seconds()
-        raise RateLimitExceeded(
-            f"That were {TRIES_AN_HOUR} tries to pay within an hour. Nothing was charged.",
-            way_out="Please wait a little, or ask your bank what it says.",
-            retry_after=max(1.0, wait),
-        )
-
-
 def _give_up(
     toolbox: Toolbox, user_id: UUID, transformation_id: UUID, attempt: PaymentAttempt
 ) -> tuple[BillingRecord, PaymentAttempt | None]:
@@ -194,17 +160,6 @@ def _decline(toolbox: Toolbox, attempt: PaymentAttempt, reason: str) -> None:
     if attempt.method_id and reason == "unknown_method":
         customers.forget_method(attempt.user_id, attempt.gateway, attempt.method_id)
         db.session.commit()
-
-
-def _require_price(record: BillingRecord, amount: Decimal | None, currency: str | None) -> None:
-    price = Money(record.amount, record.currency)
-    right = {"amount": float(price.amount), "currency": price.currency}
-    if amount is not None and amount != price.amount:
-        raise InvalidInput(f"This picture costs {price.text}. Nothing was charged.", field="amount", details=right)
-    if currency is not None and currency != price.currency:
-        raise InvalidInput(
-            f"This picture is paid in {price.currency}. Nothing was charged.", field="currency", details=right
-        )
 
 
 def _order(toolbox: Toolbox, record: BillingRecord, attempt: PaymentAttempt) -> Order:

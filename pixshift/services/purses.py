@@ -10,7 +10,7 @@ from pixshift.errors import ConfigurationError, FreeTierExhausted, InvalidInput,
 from pixshift.extensions import db
 from pixshift.models import Transformation, User
 from pixshift.models.base import read_rows
-from pixshift.services import billing, payments
+from pixshift.services import billing, payment_rules
 from pixshift.services.toolbox import Toolbox
 
 
@@ -36,7 +36,7 @@ def _reserve_paid(
     toolbox: Toolbox, user_id: UUID, tier: str | None, exhausted: FreeTierExhausted
 ) -> tuple[Purse, UUID | None]:
     chosen = tier or _chosen(user_id)
-    payments.require_unblocked(user_id)
+    payment_rules.require_unblocked(user_id)
     if billing.quota(user_id, toolbox.now()) is not None:
         try:
             return Purse.PREMIUM, billing.reserve_quota(user_id, toolbox.now())

@@ -15,7 +15,7 @@ from pixshift.extensions import db
 from pixshift.gateways.ports import PaymentRef, RefundState
 from pixshift.models import BillingRecord, PaymentAttempt, QuotaPeriod, Refund, User
 from pixshift.models.base import change, read_one, read_rows
-from pixshift.services import audit, payment_rows, payment_states
+from pixshift.services import audit, payment_rows, refund_states
 from pixshift.services.toolbox import Toolbox
 
 log = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ def _require_goodwill(toolbox: Toolbox, user_id: UUID) -> None:
 def _write_down(toolbox: Toolbox, record_id: UUID, cause: str, actor: str | None, admin_user_id: UUID | None) -> Refund:
     """The refund as it is wanted, before the gateway hears of it; of many at once one is written."""
     now = toolbox.now()
-    record = payment_states.lock_record(record_id)
+    record = payment_rows.lock(record_id)
     if record is None:
         db.session.rollback()
         raise NotFound("We do not know this payment.")
@@ -145,7 +145,7 @@ def _paid_with(record: BillingRecord) -> tuple[PaymentRef, str] | None:
 
 def _note(toolbox: Toolbox, wanted: Refund, state: RefundState) -> None:
     now = toolbox.now()
-    record = payment_states.lock_record(wanted.billing_record_id)
+    record = payment_rows.lock(wanted.billing_record_id)
     is_over = state.status is RefundStatus.SUCCEEDED
     if state.status is RefundStatus.FAILED:
         log.error("refund refused, it is tried again", extra={"record": str(wanted.billing_record_id)})
@@ -157,7 +157,7 @@ def _note(toolbox: Toolbox, wanted: Refund, state: RefundState) -> None:
         "tries": Refund.tries + (1 if state.status is RefundStatus.FAILED else 0),
     }
     change(update(Refund).where(Refund.id == wanted.id).values(values))
-    payment_states.add_up(wanted.billing_record_id, now)
+    refund_states.add_up(wanted.billing_record_id, now)
     if is_over and record is not None and record.subscription_id is not None:
         _end_month(record, now)
     db.session.commit()

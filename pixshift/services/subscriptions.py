@@ -18,7 +18,7 @@ from pixshift.extensions import db
 from pixshift.gateways.ports import PaymentGateway, SubscriptionOrder, SubscriptionState
 from pixshift.models import Subscription, User
 from pixshift.models.base import change, read_rows
-from pixshift.services import customers, payments, subscription_states
+from pixshift.services import customers, payment_rules, subscription_states
 from pixshift.services.plans import NOT_ENDED, Plan, current, find, live, reference, session_owner
 from pixshift.services.toolbox import Toolbox
 
@@ -38,8 +38,8 @@ def start(toolbox: Toolbox, user_id: UUID, gateway_name: str | None = None) -> s
     Raises InvalidInput (a plan runs already, an unknown gateway), PaymentFailed (spending is blocked), or
     ExternalServiceError: the next call goes on with the same plan.
     """
-    gateway = payments.chosen(toolbox, gateway_name)
-    payments.require_unblocked(user_id)
+    gateway = payment_rules.chosen(toolbox, gateway_name)
+    payment_rules.require_unblocked(user_id)
     plan = _unpaid(user_id)
     if plan is not None and not _is_open(toolbox, plan, gateway):
         _close(toolbox, plan)
@@ -71,7 +71,7 @@ def cancel(toolbox: Toolbox, user_id: UUID) -> None:
     if plan.status is not SubscriptionStatus.ACTIVE:
         _look(toolbox, plan, must_end=True)
         return
-    gateway = payments.chosen(toolbox, plan.gateway)
+    gateway = payment_rules.chosen(toolbox, plan.gateway)
     _apply(toolbox, plan, gateway.cancel_subscription(reference(plan), at_period_end=True))
 
 
@@ -81,7 +81,7 @@ def resume(toolbox: Toolbox, user_id: UUID) -> None:
     plan = _of(user_id)
     if not plan.cancels_at_period_end:
         return
-    gateway = payments.chosen(toolbox, plan.gateway)
+    gateway = payment_rules.chosen(toolbox, plan.gateway)
     _apply(toolbox, plan, gateway.resume_subscription(reference(plan)))
     if find(plan.id).status is _ENDED:
         raise InvalidInput("Premium has ended. You can start it again.")

@@ -1,12 +1,10 @@
 """A person's side of a transformation: ask for it, take it, cancel it."""
 
 import logging
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, bindparam, func, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload
 
@@ -16,7 +14,7 @@ from pixshift.domain.lifecycle import Purse, Reservation, Status
 from pixshift.errors import InvalidInput, NotFound
 from pixshift.extensions import db
 from pixshift.models import BillingRecord, Refund, Transformation, Upload
-from pixshift.models.base import read_all, read_one, read_rows
+from pixshift.models.base import read_one, read_rows
 from pixshift.services import (
     billing,
     leases,
@@ -31,14 +29,6 @@ from pixshift.services.toolbox import Toolbox
 from pixshift.services.uploads import Picture
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    jobs: list[Transformation]
-    page: int
-    limit: int
-    total: int
 
 
 def create(
@@ -150,25 +140,6 @@ def find(user_id: UUID, transformation_id: UUID) -> Transformation:
     return job
 
 
-def index(user_id: UUID, *, page: int, limit: int, status: Status | None = None, shown: str | None = None) -> Page:
-    """One's own jobs, newest first. ``shown`` is a filter of the history page: ready, working, failed or deleted."""
-    mine = _filtered(select(Transformation.id), user_id, status, shown)
-    total = int(read_rows(select(func.count()).select_from(mine.subquery()))[0][0])
-    jobs = read_all(
-        _filtered(_WITH_PARTS, user_id, status, shown)
-        .order_by(Transformation.created_at.desc(), Transformation.id.desc())
-        .limit(limit)
-        .offset((page - 1) * limit)
-    )
-    return Page(jobs, page, limit, total)
-
-
-def counts(user_id: UUID) -> dict[str, int]:
-    """How many jobs each filter of the history shows, and all of them."""
-    columns = [func.count().label("all"), *(func.count().filter(shown).label(name) for name, shown in FILTERS.items())]
-    return dict(read_rows(select(*columns).where(Transformation.user_id == user_id))[0]._mapping)
-
-
 def cancel(toolbox: Toolbox, user_id: UUID, transformation_id: UUID) -> Transformation:
     """End a job that still waits, and give back what it took. Raises InvalidInput once work has begun."""
     job = find(user_id, transformation_id)
@@ -207,22 +178,9 @@ def thumbnail(toolbox: Toolbox, user_id: UUID, transformation_id: UUID) -> bytes
     return bytes(rows[0].thumbnail)
 
 
-FILTERS = {
-    "ready": (Transformation.status == Status.COMPLETED) & Transformation.deleted_at.is_(None),
-    "working": Transformation.status.in_([Status.PENDING, Status.PROCESSING]),
-    "failed": Transformation.status == Status.FAILED,
-    "deleted": Transformation.deleted_at.is_not(None),
-}
-_WITH_PARTS = select(Transformation).options(
+WITH_PARTS = select(Transformation).options(
     joinedload(Transformation.type, innerjoin=True), joinedload(Transformation.upload)
 )
-_OWN = _WITH_PARTS.where(
+_OWN = WITH_PARTS.where(
     Transformation.id == bindparam("transformation_id"), Transformation.user_id == bindparam("user_id")
 )
-
-
-def _filtered(query: Select[Any], user_id: UUID, status: Status | None, shown: str | None) -> Select[Any]:
-    query = query.where(Transformation.user_id == user_id)
-    if status is not None:
-        query = query.where(Transformation.status == status)
-    return query.where(FILTERS[shown]) if shown else query

@@ -12,7 +12,7 @@ from pixshift.extensions import db
 from pixshift.gateways.ports import Event, EventKind, PaymentGateway
 from pixshift.models import BillingRecord, PaymentAttempt, Subscription, User, WebhookEvent
 from pixshift.models.base import change, read_all, read_rows
-from pixshift.services import accounts, audit, payment_states, subscriptions, transformations
+from pixshift.services import accounts, audit, payment_rows, payment_states, subscriptions, transformations
 from pixshift.services.toolbox import Toolbox
 
 log = logging.getLogger(__name__)
@@ -167,7 +167,7 @@ def _months(event: WebhookEvent) -> list[UUID]:
 
 
 def _dispute(toolbox: Toolbox, record_id: UUID) -> None:
-    record = payment_states.lock_record(record_id)
+    record = payment_rows.lock(record_id)
     if record is not None:
         payment_states.dispute(record, toolbox.now())
     db.session.commit()

@@ -221,9 +221,10 @@ import sys
 from pixshift.gateways import console_sms, gemini, otp_store, redis_client, session_cache, twilio
 from pixshift.settings_sections import Gemini, ModelPrices, Retry
 retry = Retry(max_attempts=3, backoff_multiplier=2, initial_delay=1000)
+prices = ModelPrices(per_million_prompt_tokens=0, per_million_output_tokens=0, per_call=0)
 gemini.GeminiImageEditor(Gemini(api_key="k", endpoint="http://127.0.0.1:9", api_version="v1", model="m", timeout=1000,
                                 image_size="1K", calls_per_minute=1, retry=retry,
-                                prices=ModelPrices(per_million_prompt_tokens=0, per_million_output_tokens=0, per_call=0)))
+                                prices=prices))
 print([name for name in ("google.genai", "twilio", "boto3") if name in sys.modules])
 """
     env = {**os.environ, "PYTHONPATH": str(ROOT)}

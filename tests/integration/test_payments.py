@@ -18,7 +18,16 @@ from pixshift.errors import (
     PaymentFailed,
     RateLimitExceeded,
 )
-from pixshift.services import leases, payment_rows, payments, reconciliation, refunds, settlements, transformations
+from pixshift.services import (
+    leases,
+    payment_rows,
+    payment_rules,
+    payments,
+    reconciliation,
+    refunds,
+    settlements,
+    transformations,
+)
 from tests import money
 from tests.money import Killed, Shop
 
@@ -247,7 +256,7 @@ def test_what_is_somebody_elses_is_not_found(shop: Shop) -> None:
 def test_tries_to_pay_are_counted(shop: Shop) -> None:
     person = shop.person()
     job = shop.job(person)
-    for _ in range(payments.TRIES_AN_HOUR):
+    for _ in range(payment_rules.TRIES_AN_HOUR):
         with pytest.raises(PaymentFailed):
             shop.call(payments.pay_with, person, job, "pm_practice_declined")
     with pytest.raises(RateLimitExceeded) as slower:

@@ -1,285 +1,311 @@
-"""Stripe at the wire: its API for payments and subscriptions, its pages, its events, and books of its own.
+"""Stripe over HTTP: forms checked against the SDK's own types, keys that are kept, events that are signed.
 
-``python -m tests.stand_ins.stripe --port 9005 --deliver-to http://127.0.0.1:8000/webhooks/stripe`` runs it by hand.
+Moods: ``ok``; ``500`` and ``429`` before anything happens; ``cut`` after it did, ``500_after`` likewise.
 """
 
-import argparse
-import contextlib
 import json
+import random
 import re
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
-from pydantic import SecretStr
+import requests
+import stripe
 
-from pixshift.settings_sections import Stripe
-from tests.stand_ins import stripe_pages
 from tests.stand_ins.server import Exchange, StandIn
 from tests.stand_ins.stripe_books import Books, Thing
-from tests.stand_ins.stripe_checkout import Checkout, shown
 from tests.stand_ins.stripe_params import Refusal, check, parse_form
-from tests.stand_ins.stripe_webhooks import Webhooks
+from tests.stand_ins.stripe_plans import Plans
 
-KEY, SECRET = "sk_test_" + "standin", "whsec_" + "standin"
-_LISTS = {
-    "checkout/sessions": ("checkout.session", "checkout.SessionListParams"),
-    "payment_intents": ("payment_intent", "PaymentIntentListParams"),
-    "refunds": ("refund", "RefundListParams"),
-    "subscriptions": ("subscription", "SubscriptionListParams"),
-    "invoices": ("invoice", "InvoiceListParams"),
-    "prices": ("price", "PriceListParams"),
-    "disputes": ("dispute", "DisputeListParams"),
-    "webhook_endpoints": ("webhook_endpoint", "WebhookEndpointListParams"),
+SECRET = "whsec_stand_in"
+KEY = "sk_test_stand_in"
+_BUTTONS = {
+    "pay": "Pay",
+    "pay_and_save": "Pay and keep this card",
+    "decline": "Card declined",
+    "need_bank": "Bank asks first",
+    "confirm": "Confirm at the bank",
+    "refuse_bank": "Refuse at the bank",
 }
-_KINDS = {path: kind for path, (kind, _) in _LISTS.items()} | {
-    "customers": "customer",
-    "payment_methods": "payment_method",
-}
-Handler = Callable[[str, Thing], Thing]
 
 
 class StripeStandIn(StandIn):
-    """Moods: ok, 500, 429, cut, hang (nothing happened), and 500_after, cut_after, hang_after (it did)."""
+    """``deliver_to`` is where events go; ``dice`` drops, doubles and reorders them when ``is_unreliable``."""
 
-    def __init__(self, mood: str = "ok", port: int = 0) -> None:
-        super().__init__(mood, port)
-        self.webhooks = Webhooks(SECRET)
-        self.books = Books(self.webhooks.emit)
-        self.checkout = Checkout(self.books, self.url)
-        self._kept: dict[str, tuple[str, tuple[int, Thing] | None]] = {}  # by idempotency key: what was asked, answer
-        self._keys = threading.Lock()
-        self._handlers = self._routes()
-
-    def settings(self, **more: Any) -> Stripe:
-        values: dict[str, Any] = {
-            "api_key": SecretStr(KEY),
-            "publishable_key": "pk_test_standin",
-            "webhook_secret": SecretStr(SECRET),
-            "api_base": self.url,
-        }
-        return Stripe.model_construct(**values | more)
+    def __init__(self) -> None:
+        super().__init__()
+        self.books = Books(lambda: self.url, self._tell)
+        self.plans = Plans(self.books, self._tell)
+        self.deliver_to: str | None = None
+        self.is_unreliable = False
+        self.dice = random.Random(1)
+        self.told: list[tuple[bytes, dict[str, str]]] = []
+        self._keys: dict[str, tuple[str, int, Any]] = {}
+        self._state = threading.RLock()
 
     def environ(self) -> dict[str, str]:
-        """For a product that is to be pointed here."""
         return {
-            "PAYMENT_GATEWAY": "stripe",
             "STRIPE_API_KEY": KEY,
-            "STRIPE_WEBHOOK_SECRET": SECRET,
             "STRIPE_API_BASE": self.url,
+            "STRIPE_WEBHOOK_SECRET": SECRET,
+            "PAYMENT_GATEWAY": "stripe",
         }
-
-    def decide(self, named: str, what: str) -> None:
-        """What the payer does: on the page of a session, or at their bank for a payment."""
-        with self.books.lock:
-            if named.startswith("pi_"):
-                intent = self.books.get(named, "payment_intent")
-                if what in ("confirm", "refuse_bank"):
-                    self.books.authenticate(intent, passed=what == "confirm")
-            else:
-                self.checkout.decide(named, what)
-
-    def ledger(self) -> dict[str, Thing]:
-        """By payment: metadata, and held, captured and refunded in minor units."""
-        with self.books.lock:
-            rows = {}
-            for intent in self.books.all("payment_intent"):
-                is_taken = intent["status"] == "succeeded"
-                charge = self.books.things.get(intent["latest_charge"] or "")
-                rows[intent["id"]] = {
-                    "metadata": dict(intent["metadata"]),
-                    "held": intent["amount_capturable"],
-                    "captured": intent["amount_received"],
-                    "refunded": charge["amount_refunded"] if charge and is_taken else 0,
-                }
-            return rows
 
     def counts(self, exchange: Exchange) -> bool:
         return exchange.path.startswith("/v1/")
 
     def answer(self, exchange: Exchange, mood: str) -> None:
-        if not self.counts(exchange):
-            stripe_pages.answer(self, exchange)
+        path = urlsplit(exchange.path).path
+        if path.startswith("/c/pay/"):
+            self._page(exchange, path.rpartition("/")[2])
             return
-        if mood == "hang":
-            exchange.hang()
-        elif mood == "cut":
+        if mood in ("500", "429"):
+            exchange.reply_json(int(mood), {"error": {"type": "api_error", "message": "busy"}})
+            return
+        with self._state:
+            status, body = self._once(exchange, path)
+        if mood == "cut":
             exchange.cut()
-        elif mood in ("500", "429"):
-            code = "rate_limit" if mood == "429" else None
-            exchange.reply_json(int(mood), {"error": {"type": "api_error", "code": code, "message": "Not now."}})
+        elif mood == "500_after":
+            exchange.reply_json(500, {"error": {"type": "api_error", "message": "busy"}})
         else:
-            self._reply(exchange, mood, *self._once(exchange, mood))
+            exchange.reply_json(status, body)
 
-    def _reply(self, exchange: Exchange, mood: str, status: int, said: Thing) -> None:
-        if mood == "hang_after":
-            exchange.hang()
-        elif mood == "cut_after":
-            exchange.cut()
-        else:
-            more = {"Stripe_Should_Retry": "false"} if status >= 500 else {}  # the same answer would come again
-            exchange.reply_json(status, said, Request_Id=f"req_{self.calls}", **more)
-
-    def _once(self, exchange: Exchange, mood: str) -> tuple[int, Thing]:
-        """What was asked before with this key is answered as before."""
-        key = exchange.headers.get("Idempotency-Key") if exchange.command == "POST" else None
-        asked = f"{exchange.path} {exchange.body.decode()}"
-        if key is None:
-            return _spoilt(mood, self._run(exchange)[:2])
-        with self._keys:
-            before = self._kept.get(key)
-            if before is None:
-                self._kept[key] = (asked, None)
-        if before is not None:
-            if before[0] != asked:
-                message = "Keys for idempotent requests can only be used with the same parameters."
-                return 400, {"error": {"type": "idempotency_error", "message": message}}
-            in_use = {"type": "invalid_request_error", "code": "idempotency_key_in_use", "message": "In use."}
-            return before[1] or (409, {"error": in_use})
-        status, said, was_run = self._run(exchange)
-        answer = _spoilt(mood, (status, said))
-        with self._keys:
-            if was_run:
-                self._kept[key] = (asked, answer)
-            else:
-                del self._kept[key]
-        return answer
-
-    def _run(self, exchange: Exchange) -> tuple[int, Thing, bool]:
-        url = urlsplit(exchange.path)
+    def _once(self, exchange: Exchange, path: str) -> tuple[int, Any]:
+        """The same key with the same form answers what it answered, with another form an error."""
+        key, form = exchange.headers.get("Idempotency-Key"), exchange.body.decode()
         if exchange.headers.get("Authorization") != f"Bearer {KEY}":
-            return 401, {"error": {"type": "invalid_request_error", "message": "Invalid API Key provided."}}, False
-        form = parse_form(exchange.body.decode() if exchange.command == "POST" else url.query)
+            return 401, {"error": {"type": "invalid_request_error", "message": "Invalid API Key"}}
+        if key and exchange.command == "POST" and key in self._keys:
+            known, status, body = self._keys[key]
+            if known != f"{path} {form}":
+                return 400, {"error": {"type": "idempotency_error", "message": "Keys are for the same request."}}
+            return status, body
         try:
-            with self.books.lock:
-                said = self._find(exchange.command, url.path.removeprefix("/v1/"), form)
-                return 200, json.loads(json.dumps(said)), True
+            status, body, was_run = 200, self._act(exchange, path, form), True
         except Refusal as refusal:
-            return refusal.status, {"error": json.loads(json.dumps(refusal.error))}, refusal.was_run
+            status, body, was_run = refusal.status, {"error": refusal.error}, refusal.was_run
+        body = json.loads(json.dumps(body))
+        if key and was_run:
+            self._keys[key] = f"{path} {form}", status, body
+        return status, body
 
-    def _find(self, method: str, path: str, form: Thing) -> Thing:
-        if method == "GET" and path in _LISTS:
-            return self._list(path, form)
-        for pattern, params_type, handler in self._handlers[method]:
-            if found := re.fullmatch(pattern, path):
-                params = check(params_type, form) if params_type else form
-                named = found.groupdict().get("id", "")
-                expand: list[str] = params.pop("expand", [])
-                return dict(shown(self.books, handler(named, params), expand))
-        kind, _, named = path.rpartition("/")
-        if method == "GET" and kind in _KINDS:
-            thing = self.books.get(named, _KINDS[kind])
-            if kind == "checkout/sessions":
-                self.checkout.settle(thing)
-            return dict(shown(self.books, thing, form.get("expand", [])))
-        raise Refusal(404, None, f"Unrecognized request URL ({method}: /v1/{path}).", was_run=False)
+    def _act(self, exchange: Exchange, path: str, form: str) -> Any:
+        query = parse_form(urlsplit(exchange.path).query)
+        for method, pattern, act in self._routes():
+            if method == exchange.command and (match := re.fullmatch(pattern, path)):
+                return act(parse_form(form) if method == "POST" else query, *match.groups())
+        raise Refusal(404, None, f"Unrecognized request URL ({exchange.command}: {path}).")
 
-    def _list(self, path: str, form: Thing) -> Thing:
-        kind, params_type = _LISTS[path]
-        params = check(params_type, form)
-        found = [thing for thing in self.books.all(kind) if _fits(thing, params)]
-        if kind == "checkout.session":
-            found = [self.checkout.settle(thing) for thing in found]
-        if after := params.get("starting_after"):
-            found = found[[thing["id"] for thing in found].index(after) + 1 :]
-        limit = params.get("limit", 10)
-        expand = [path.removeprefix("data.") for path in params.get("expand", [])]
-        data = [shown(self.books, thing, expand) for thing in found[:limit]]
-        return {"object": "list", "data": data, "has_more": len(found) > limit, "url": f"/v1/{path}"}
+    def _routes(self) -> list[tuple[str, str, Callable[..., Any]]]:
+        books, plans = self.books, self.plans
+        return [
+            ("POST", "/v1/customers", lambda f: books.make_customer(check("CustomerCreateParams", f))),
+            ("POST", r"/v1/customers/(\w+)", self._change_customer),
+            ("POST", "/v1/checkout/sessions", self._open_page),
+            ("GET", "/v1/checkout/sessions", lambda f: self._list(books.sessions, f, self._shown_page)),
+            ("GET", r"/v1/checkout/sessions/(\w+)", lambda f, i: self._shown_page(books.find(books.sessions, i))),
+            ("POST", r"/v1/checkout/sessions/(\w+)/expire", self._expire),
+            ("POST", "/v1/payment_intents", self._pay),
+            ("GET", "/v1/payment_intents", lambda f: self._list(books.intents, f, self._shown)),
+            ("GET", r"/v1/payment_intents/(\w+)", lambda f, i: self._shown(books.find(books.intents, i))),
+            ("POST", r"/v1/payment_intents/(\w+)/capture", self._capture),
+            ("POST", r"/v1/payment_intents/(\w+)/cancel", self._cancel),
+            ("POST", "/v1/refunds", lambda f: books.refund(check("RefundCreateParams", f))),
+            ("GET", "/v1/refunds", lambda f: self._list(self._refunds(f["payment_intent"]), {}, dict)),
+            ("GET", "/v1/prices", self._find_prices),
+            ("POST", "/v1/prices", lambda f: plans.make_price(check("PriceCreateParams", f))),
+            ("GET", r"/v1/subscriptions/(\w+)", lambda f, i: books.find(plans.plans, i)),
+            ("POST", r"/v1/subscriptions/(\w+)", self._change_plan),
+            ("DELETE", r"/v1/subscriptions/(\w+)", self._end_plan),
+            ("GET", "/v1/invoices", lambda f: _listed(plans.listed(f["subscription"]))),
+            ("POST", "/v1/billing_portal/sessions", lambda f: {"url": f"{self.url}/portal/{f['customer']}"}),
+            ("GET", "/v1/balance", lambda f: {"object": "balance", "livemode": False}),
+            ("GET", "/v1/webhook_endpoints", lambda f: _listed([{"id": "we_1", "api_version": stripe.api_version}])),
+        ]
 
-    def _routes(self) -> dict[str, list[tuple[str, str | None, Handler]]]:
-        books, checkout = self.books, self.checkout
-        one = r"(?P<id>\w+)"
-        return {
-            "POST": [
-                ("customers", "CustomerCreateParams", lambda _, params: books.customer(params)),
-                (f"customers/{one}", "CustomerUpdateParams", self._update_customer),
-                ("checkout/sessions", "checkout.SessionCreateParams", lambda _, params: checkout.open(params)),
-                (f"checkout/sessions/{one}/expire", "checkout.SessionExpireParams", lambda i, _: checkout.expire(i)),
-                ("payment_intents", "PaymentIntentCreateParams", self._create_intent),
-                (f"payment_intents/{one}/confirm", "PaymentIntentConfirmParams", self._confirm_intent),
-                (f"payment_intents/{one}/capture", "PaymentIntentCaptureParams", books.capture),
-                (f"payment_intents/{one}/cancel", "PaymentIntentCancelParams", books.cancel),
-                ("refunds", "RefundCreateParams", lambda _, params: books.refund(params)),
-                (f"subscriptions/{one}", "SubscriptionUpdateParams", checkout.update_plan),
-                ("prices", "PriceCreateParams", self._create_price),
-                ("billing_portal/sessions", "billing_portal.SessionCreateParams", self._open_portal),
-                ("webhook_endpoints", "WebhookEndpointCreateParams", self._create_endpoint),
-            ],
-            "DELETE": [(f"subscriptions/{one}", None, lambda named, _: checkout.cancel_plan(named))],
-            "GET": [("balance", "BalanceRetrieveParams", lambda *_: {"object": "balance", "livemode": False})],
-        }
+    # --- what is asked ------------------------------------------------------------------------------------------
 
-    def _update_customer(self, named: str, params: Thing) -> Thing:
-        customer = self.books.get(named, "customer")
-        customer |= params
-        return customer
+    def _change_customer(self, form: Thing, name: str) -> Thing:
+        found = self.books.find(self.books.customers, name)
+        found |= check("CustomerModifyParams", form)
+        return found
 
-    def _create_intent(self, _: str, params: Thing) -> Thing:
-        method = self.books.method(params["payment_method"], params.get("customer")) if params.get("confirm") else None
-        intent = self.books.intent(params)
-        return self.books.confirm(intent, method) if method else intent
+    def _open_page(self, form: Thing) -> Thing:
+        page = self.books.open_page(check("checkout.SessionCreateParams", form))
+        if page["mode"] == "subscription":
+            self.plans.price_page(page)
+        return self._shown_page(page)
 
-    def _confirm_intent(self, named: str, params: Thing) -> Thing:
-        intent = self.books.get(named, "payment_intent")
-        return self.books.confirm(intent, self.books.method(params["payment_method"], intent["customer"]))
+    def _expire(self, form: Thing, name: str) -> Thing:
+        page = self.books.find(self.books.sessions, name)
+        self.books.expire(page)
+        return self._shown_page(page)
 
-    def _create_price(self, _: str, params: Thing) -> Thing:
-        key = params.get("lookup_key")
-        if any(price["lookup_key"] == key for price in self.books.all("price")):
-            raise Refusal(400, "resource_already_exists", "A price already uses that lookup key.", "lookup_key")
-        product = self.books.add("prod", name=params["product_data"]["name"], metadata={})
-        fields = {name: params.get(name) for name in ("currency", "unit_amount", "recurring")}
-        return self.books.add("price", active=True, lookup_key=key, product=product["id"], metadata={}, **fields)
+    def _pay(self, form: Thing) -> Thing:
+        asked = check("PaymentIntentCreateParams", form)
+        intent = self.books.make_intent(asked, asked.get("metadata", {}))
+        if asked.get("confirm"):
+            try:
+                self.books.confirm(intent, asked["payment_method"])
+            except Refusal as refusal:
+                if not refusal.was_run:  # refused before there was a payment
+                    del self.books.intents[intent["id"]]
+                raise
+        return self._shown(intent)
 
-    def _open_portal(self, _: str, params: Thing) -> Thing:
-        customer = self.books.get(params["customer"], "customer", "customer")
-        return {
-            "id": "bps_1",
-            "object": "billing_portal.session",
-            "customer": customer["id"],
-            "return_url": params.get("return_url"),
-            "livemode": False,
-            "url": f"{self.url}/p/session/{customer['id']}",
-        }
+    def _capture(self, form: Thing, name: str) -> Thing:
+        asked = check("PaymentIntentCaptureParams", form)
+        intent = self.books.find(self.books.intents, name)
+        self.books.capture(intent, asked.get("amount_to_capture"))
+        return self._shown(intent)
 
-    def _create_endpoint(self, _: str, params: Thing) -> Thing:
-        return self.books.add("we", status="enabled", **params)
+    def _cancel(self, form: Thing, name: str) -> Thing:
+        check("PaymentIntentCancelParams", form)
+        intent = self.books.find(self.books.intents, name)
+        self.books.cancel(intent)
+        return self._shown(intent)
 
-    def _handler(self) -> type[Exchange]:
-        """A handler that deletes as well."""
-        return type("BoundExchange", (Exchange,), {"stand_in": self, "do_DELETE": Exchange.do_POST})
+    def _find_prices(self, form: Thing) -> Thing:
+        keys = form.get("lookup_keys", [])
+        return _listed([price for price in self.plans.prices.values() if price["lookup_key"] in keys])
+
+    def _change_plan(self, form: Thing, name: str) -> Thing:
+        asked = check("SubscriptionModifyParams", form)
+        plan = self.books.find(self.plans.plans, name)
+        plan["cancel_at_period_end"] = asked["cancel_at_period_end"]
+        return plan
+
+    def _end_plan(self, form: Thing, name: str) -> Thing:
+        plan = self.books.find(self.plans.plans, name)
+        self.plans.end(plan)
+        return plan
+
+    # --- what is shown ------------------------------------------------------------------------------------------
+
+    def _refunds(self, intent_id: str) -> dict[str, Thing]:
+        found = self.books.refunds.items()
+        return {name: item for name, item in found if item["payment_intent"] == intent_id}
+
+    def _shown(self, intent: Thing) -> Thing:
+        charge = self.books.charges.get(intent["latest_charge"] or "")
+        refunds = _listed(list(self._refunds(intent["id"]).values())[::-1])
+        return intent | {"latest_charge": charge | {"refunds": refunds} if charge else None}
+
+    def _shown_page(self, page: Thing) -> Thing:
+        intent = self.books.intents.get(page["payment_intent"] or "")
+        shown = {name: value for name, value in page.items() if name != "asked"}
+        return shown | {"payment_intent": self._shown(intent) if intent else None}
+
+    def _list(self, where: dict[str, Thing], form: Thing, show: Callable[[Thing], Thing]) -> Thing:
+        """Newest first, page by page."""
+        found = list(where.values())[::-1]
+        if customer := form.get("customer"):
+            found = [item for item in found if item["customer"] == customer]
+        since = int(form.get("created", {}).get("gte", 0))
+        found = [item for item in found if item["created"] >= since]
+        names = [item["id"] for item in found]
+        begin = names.index(form["starting_after"]) + 1 if "starting_after" in form else 0
+        limit = int(form.get("limit", 10))
+        return _listed([show(item) for item in found[begin : begin + limit]], len(found) > begin + limit)
+
+    # --- the payer ----------------------------------------------------------------------------------------------
+
+    def decide(self, name: str, what: str) -> str | None:
+        """What a payer does on a page, or at their bank for a payment; where they are sent then, None: they stay."""
+        with self._state:
+            if name in self.books.intents:
+                self._at_bank(self.books.intents[name], what)
+                return None
+            page = self.books.find(self.books.sessions, name)
+            if what == "cancel":
+                return str(page["cancel_url"])
+            if page["status"] != "open":
+                return None
+            if what == "expire":
+                self.books.expire(page)
+            elif page["mode"] == "subscription":
+                if what in ("pay", "pay_and_save", "confirm"):
+                    self.plans.begin(page)
+            else:
+                self._on_page(page, what)
+            is_done = page["status"] == "complete"
+            return str(page["success_url"]).replace("{CHECKOUT_SESSION_ID}", page["id"]) if is_done else None
+
+    def _on_page(self, page: Thing, what: str) -> None:
+        intent = self.books.intent_of(page)
+        if intent["status"] == "requires_action" or what in ("confirm", "refuse_bank"):
+            self._at_bank(intent, what)
+        else:
+            words = {"decline": "pm_card_visa_chargeDeclined", "need_bank": "pm_card_threeDSecure2Required"}
+            method = words.get(what, "pm_card_visa")
+            self._try(lambda: self.books.confirm(intent, method, keep=what == "pay_and_save"))
+        if intent["status"] == "requires_capture":
+            self.books.complete(page)
+
+    def _at_bank(self, intent: Thing, what: str) -> None:
+        if intent["status"] != "requires_action":
+            return
+        if what == "confirm":
+            self.books.confirm(intent, "pm_card_threeDSecure2Required", is_confirmed=True)
+        elif what == "refuse_bank":
+            self._try(lambda: self.books.decline(intent, "authentication_required"))
+
+    @staticmethod
+    def _try(act: Callable[[], None]) -> None:
+        """The page says by itself what its bank refused."""
+        try:
+            act()
+        except Refusal as refusal:
+            if refusal.status != 402:
+                raise
+
+    def _page(self, exchange: Exchange, name: str) -> None:
+        if exchange.command == "POST":
+            what = parse_qs(exchange.body.decode()).get("what", [""])[0]
+            onwards = self.decide(name, what) or exchange.path
+            exchange.reply(303, b"", "text/plain", Location=onwards)
+            return
+        page = self.books.find(self.books.sessions, name)
+        rows = "".join(f'<button name="what" value="{word}">{says}</button>' for word, says in _BUTTONS.items())
+        leave = '<button name="what" value="cancel">Leave</button>'
+        total = f"{page['amount_total'] / 100:.2f} {page['currency'].upper()}"
+        html = (
+            f"<!doctype html><title>Stripe stand-in</title><h1>Pay {total}</h1><form method=post>{rows}{leave}</form>"
+        )
+        exchange.reply(200, html.encode(), "text/html; charset=utf-8")
+
+    # --- events -------------------------------------------------------------------------------------------------
+
+    def _tell(self, kind: str, about: Thing) -> None:
+        shown = {name: value for name, value in about.items() if name != "asked"}
+        body, headers = self.event(kind, shown)
+        self.told.append((body, headers))
+
+    def event(self, kind: str, about: Thing) -> tuple[bytes, dict[str, str]]:
+        said = self.books.new(
+            "event", "evt", type=kind, api_version=stripe.api_version, data={"object": about}, pending_webhooks=1,
+            request={"id": None, "idempotency_key": None},
+        )  # fmt: skip
+        body = json.dumps(said, default=str).encode()
+        header = stripe.WebhookSignature.generate_signature_header(body.decode(), SECRET, timestamp=int(time.time()))
+        return body, {"Stripe-Signature": header, "Content-Type": "application/json"}
+
+    def deliver(self) -> list[int]:
+        """Send what was not sent yet; when unreliable some is lost, some comes twice, and in any order."""
+        waiting, self.told = self.told, []
+        if self.is_unreliable:
+            waiting = [item for item in waiting for _ in range(self.dice.choice((0, 1, 1, 2)))]
+            self.dice.shuffle(waiting)
+        assert self.deliver_to is not None
+        return [
+            requests.post(self.deliver_to, data=body, headers=headers, timeout=10).status_code
+            for body, headers in waiting
+        ]
 
 
-def _spoilt(mood: str, answer: tuple[int, Thing]) -> tuple[int, Thing]:
-    """What happened has happened; the answer is another thing."""
-    return (500, {"error": {"type": "api_error", "message": "Unknown."}}) if mood == "500_after" else answer
-
-
-def _fits(thing: Thing, params: Thing) -> bool:
-    created = params.get("created")
-    if isinstance(created, dict) and thing["created"] < created.get("gte", 0):
-        return False
-    if "lookup_keys" in params and thing["lookup_key"] not in params["lookup_keys"]:
-        return False
-    if params.get("subscription") and thing["object"] == "invoice":
-        return bool(thing["parent"]["subscription_details"]["subscription"] == params["subscription"])
-    same = ("customer", "payment_intent", "charge", "active", "status", "subscription")
-    return all(thing.get(name) == params[name] for name in same if name in params and params[name] != "all")
-
-
-def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--port", type=int, default=9005)
-    options.add_argument("--deliver-to")
-    chosen = options.parse_args()
-    with StripeStandIn(port=chosen.port) as stand_in:
-        stand_in.webhooks.deliver_to = chosen.deliver_to
-        print(" ".join(f"{name}={value}" for name, value in stand_in.environ().items()), flush=True)  # noqa: T201
-        with contextlib.suppress(KeyboardInterrupt):
-            stand_in.stopping.wait()
-
-
-if __name__ == "__main__":
-    main()
+def _listed(found: list[Thing], has_more: bool = False) -> Thing:
+    return {"object": "list", "data": found, "has_more": has_more, "url": "/v1/list"}

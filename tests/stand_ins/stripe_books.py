@@ -1,254 +1,215 @@
-"""Stripe's side of one-off payments: customers, cards, payment intents, charges, refunds, disputes."""
+"""Stripe's objects and what may become of them: pages, payments, refunds, plans. Sums are in cents."""
 
-import threading
+import itertools
 import time
 from collections.abc import Callable
 from typing import Any
-from uuid import uuid4
 
 from tests.stand_ins.stripe_params import Refusal
 
 Thing = dict[str, Any]
-
-# Test cards, and what becomes of a payment with them: (code, decline_code), or that the bank asks.
-CARDS: dict[str, tuple[str, str] | str | None] = {
-    "pm_card_visa": None,
-    "pm_card_mastercard": None,
-    "pm_card_visa_chargeDeclined": ("card_declined", "generic_decline"),
-    "pm_card_chargeDeclined": ("card_declined", "generic_decline"),
-    "pm_card_visa_chargeDeclinedInsufficientFunds": ("card_declined", "insufficient_funds"),
-    "pm_card_chargeDeclinedInsufficientFunds": ("card_declined", "insufficient_funds"),
-    "pm_card_chargeDeclinedExpiredCard": ("expired_card", "expired_card"),
+DAY = 86_400
+METHODS = {
+    "pm_card_visa": "",
+    "pm_card_visa_chargeDeclined": "card_declined",
+    "pm_card_chargeDeclinedInsufficientFunds": "insufficient_funds",
     "pm_card_threeDSecure2Required": "bank",
-    "pm_card_threeDSecureRequired": "bank",
-}
-_NOT_CONFIRMED = "payment_intent_authentication_failure"
-_CAN_BE_CANCELED = ("requires_payment_method", "requires_confirmation", "requires_action", "requires_capture")
-_NAMES = {
-    "cus": "customer",
-    "cs": "checkout.session",
-    "pi": "payment_intent",
-    "ch": "charge",
-    "pm": "payment_method",
-    "re": "refund",
-    "dp": "dispute",
-    "sub": "subscription",
-    "in": "invoice",
-    "price": "price",
-    "prod": "product",
-    "we": "webhook_endpoint",
 }
 
 
 class Books:
-    """Everything that exists, by id and in the order it was made. ``lock`` is held around every change."""
+    """Everything Stripe remembers of one account in test mode, and the events that it would tell."""
 
-    def __init__(self, emit: Callable[[str, Thing], None]) -> None:
-        self.lock = threading.RLock()
-        self.things: dict[str, Thing] = {}
-        self.emit = emit
+    def __init__(self, address: Callable[[], str], tell: Callable[[str, Thing], None]) -> None:
+        self._address, self._tell = address, tell
+        self._ids = itertools.count(1)
+        self.customers: dict[str, Thing] = {}
+        self.sessions: dict[str, Thing] = {}
+        self.intents: dict[str, Thing] = {}
+        self.charges: dict[str, Thing] = {}
+        self.refunds: dict[str, Thing] = {}
+        self.kept: dict[str, Thing] = {}  # payment methods of customers
 
-    def add(self, prefix: str, **fields: Any) -> Thing:
-        named = f"{prefix}_test_{uuid4().hex}" if prefix == "cs" else f"{prefix}_{uuid4().hex[:24]}"
-        base = {"id": named, "object": _NAMES[prefix], "created": int(time.time()), "livemode": False}
-        self.things[named] = base | fields
-        return self.things[named]
+    def new(self, kind: str, prefix: str, **values: Any) -> Thing:
+        number = next(self._ids)
+        base = {"id": f"{prefix}_{number:08d}", "object": kind, "created": int(time.time()), "livemode": False}
+        return base | values
 
-    def get(self, named: str, kind: str, param: str = "id") -> Thing:
-        found = self.things.get(named)
-        if found is None or found["object"] != kind:
-            status = 404 if param == "id" else 400
-            raise Refusal(status, "resource_missing", f"No such {kind}: '{named}'", param, was_run=False)
-        return found
+    def find(self, where: dict[str, Thing], name: str) -> Thing:
+        if name not in where:
+            raise Refusal(404, "resource_missing", f"No such object: {name}", "id")
+        return where[name]
 
-    def all(self, kind: str) -> list[Thing]:
-        """Newest first."""
-        return [thing for thing in reversed(self.things.values()) if thing["object"] == kind]
+    # --- payments -----------------------------------------------------------------------------------------------
 
-    def customer(self, params: Thing) -> Thing:
-        made = self.add(
-            "cus", email=params.get("email"), name=params.get("name"), metadata=params.get("metadata") or {}
-        )
-        self.emit("customer.created", made)
+    def make_customer(self, form: Thing) -> Thing:
+        made = self.new("customer", "cus", email=form.get("email"), metadata=form.get("metadata", {}))
+        self.customers[made["id"]] = made
         return made
 
-    def method(self, named: str, customer: str | None) -> Thing:
-        """A test card is another card each time; a kept one is its customer's alone."""
-        if named in CARDS:
-            card = {"brand": "mastercard" if "mastercard" in named else "visa", "last4": "4242"}
-            return self.add("pm", type="card", card=card, customer=None, metadata={}, _does=CARDS[named])
-        found = self.things.get(named)
-        if found is None or found["object"] != "payment_method":
-            raise Refusal(400, "resource_missing", f"No such PaymentMethod: '{named}'", "payment_method")
-        if found["customer"] != customer or customer is None:
-            raise Refusal(400, None, "This PaymentMethod belongs to somebody else or was used up.", "payment_method")
-        return found
-
-    def intent(self, params: Thing, **more: Any) -> Thing:
-        if params.get("customer"):
-            self.get(params["customer"], "customer", "customer")
-        if params["amount"] < 50:
-            raise Refusal(400, "amount_too_small", "Amount must be at least $0.50 usd", "amount")
-        made = self.add(
+    def make_intent(self, form: Thing, metadata: Thing) -> Thing:
+        made = self.new(
+            "payment_intent",
             "pi",
-            amount=params["amount"],
-            amount_capturable=0,
+            amount=form["amount"],
             amount_received=0,
-            capture_method=params.get("capture_method", "automatic"),
-            currency=params["currency"],
-            customer=params.get("customer"),
-            description=params.get("description"),
-            metadata=params.get("metadata") or {},
+            currency=form["currency"],
+            customer=form.get("customer"),
+            capture_method=form.get("capture_method", "automatic"),
+            metadata=metadata,
             status="requires_payment_method",
-            last_payment_error=None,
             latest_charge=None,
             payment_method=None,
-            payment_method_types=["card"],
-            next_action=None,
-            canceled_at=None,
-            cancellation_reason=None,
-            **more,
+            last_payment_error=None,
         )
-        made["client_secret"] = f"{made['id']}_secret_{uuid4().hex[:16]}"
-        self.emit("payment_intent.created", made)
+        made["client_secret"] = f"{made['id']}_secret"
+        self.intents[made["id"]] = made
         return made
 
-    def confirm(self, intent: Thing, method: Thing) -> Thing:
-        """Raises Refusal 402 when the card is declined."""
-        if intent["status"] not in ("requires_payment_method", "requires_confirmation"):
-            raise _unexpected(intent)
-        does = method["_does"]
-        if does == "bank":
-            intent |= {"status": "requires_action", "payment_method": method["id"], "last_payment_error": None}
-            intent["next_action"] = {"type": "use_stripe_sdk", "use_stripe_sdk": {"type": "three_d_secure_redirect"}}
-            self.emit("payment_intent.requires_action", intent)
-        elif does:
-            self._decline(intent, method, does)
+    def confirm(self, intent: Thing, method: str, *, keep: bool = False, is_confirmed: bool = False) -> None:
+        """Try a method. Raises Refusal (402) when its bank says no."""
+        known = self.kept.get(method)
+        if known is not None and known["customer"] != intent["customer"]:
+            raise Refusal(400, "resource_missing", "No such PaymentMethod", "payment_method", was_run=False)
+        word = METHODS.get(known["was"] if known else method)
+        if word is None:
+            raise Refusal(400, "resource_missing", "No such PaymentMethod", "payment_method", was_run=False)
+        intent["payment_method"] = self._method(method, known, intent if keep else None)
+        if word == "bank" and not is_confirmed:
+            intent["status"] = "requires_action"
+            self._tell("payment_intent.requires_action", intent)
+        elif word in ("", "bank"):
+            self._hold(intent)
         else:
-            self._charge(intent, method)
-        return intent
+            self.decline(intent, word)
 
-    def authenticate(self, intent: Thing, *, passed: bool) -> None:
-        """What the payer answered to their bank; nothing when it did not ask."""
-        if intent["status"] != "requires_action":
-            return
-        intent["next_action"] = None
-        if passed:
-            self._charge(intent, self.things[intent["payment_method"]])
-            return
-        intent |= {"status": "requires_payment_method", "payment_method": None}
-        intent["last_payment_error"] = {"type": "invalid_request_error", "code": _NOT_CONFIRMED, "message": "Refused."}
-        self.emit("payment_intent.payment_failed", intent)
+    def _method(self, method: str, known: Thing | None, keeps: Thing | None) -> Thing:
+        if known is not None:
+            return known
+        card = {"brand": "visa", "last4": "4242"}
+        customer = keeps["customer"] if keeps else None
+        made = self.new("payment_method", "pm", type="card", card=card, customer=customer, was=method)
+        if keeps:
+            self.kept[made["id"]] = made
+        return made
 
-    def capture(self, named: str, params: Thing) -> Thing:
-        intent = self.get(named, "payment_intent")
+    def decline(self, intent: Thing, word: str) -> None:
+        code = "authentication_required" if word == "authentication_required" else "card_declined"
+        decline = None if word in ("card_declined", "authentication_required") else word
+        error = {"type": "card_error", "code": code, "decline_code": decline}
+        intent |= {"status": "requires_payment_method", "last_payment_error": error}
+        self._tell("payment_intent.payment_failed", intent)
+        more = {"decline_code": decline, "payment_intent": intent}
+        raise Refusal(402, code, "Your card was declined.", **more)
+
+    def _hold(self, intent: Thing) -> None:
+        charge = self.new(
+            "charge", "ch", amount=intent["amount"], amount_refunded=0, captured=False, disputed=False,
+            currency=intent["currency"], payment_intent=intent["id"], status="succeeded",
+        )  # fmt: skip
+        self.charges[charge["id"]] = charge
+        intent |= {"status": "requires_capture", "latest_charge": charge["id"], "last_payment_error": None}
+        self._tell("payment_intent.amount_capturable_updated", intent)
+        if intent["capture_method"] != "manual":
+            self.capture(intent, intent["amount"])
+
+    def capture(self, intent: Thing, amount: int | None) -> None:
         if intent["status"] != "requires_capture":
-            raise _unexpected(intent)
-        amount = params.get("amount_to_capture", intent["amount"])
-        if not 0 < amount <= intent["amount"]:
-            raise Refusal(400, "amount_too_large", "More than is held.", "amount_to_capture")
-        intent |= {"status": "succeeded", "amount_received": amount, "amount_capturable": 0}
-        self.things[intent["latest_charge"]] |= {"captured": True, "amount_captured": amount}
-        self.emit("charge.captured", self.things[intent["latest_charge"]])
-        self.emit("payment_intent.succeeded", intent)
-        return intent
+            raise Refusal(400, "payment_intent_unexpected_state", "This PaymentIntent could not be captured.")
+        taken = intent["amount"] if amount is None else amount
+        if not 0 < taken <= intent["amount"]:
+            raise Refusal(400, "amount_too_large", "The amount is too large.", "amount_to_capture")
+        intent |= {"status": "succeeded", "amount_received": taken}
+        self.charges[intent["latest_charge"]] |= {"captured": True, "amount_captured": taken}
+        self._tell("payment_intent.succeeded", intent)
 
-    def cancel(self, named: str, params: Thing) -> Thing:
-        intent = self.get(named, "payment_intent")
-        page = self.things.get(intent.get("_session") or "")
-        if intent["status"] not in _CAN_BE_CANCELED or (page and page["status"] == "open"):
-            raise _unexpected(intent)
-        self.end_intent(intent, params.get("cancellation_reason"))
-        return intent
+    def cancel(self, intent: Thing) -> None:
+        page = next((page for page in self.sessions.values() if page["payment_intent"] == intent["id"]), None)
+        is_pages = page is not None and page["status"] == "open"
+        if intent["status"] in ("succeeded", "canceled") or is_pages:
+            raise Refusal(400, "payment_intent_unexpected_state", "This PaymentIntent cannot be canceled now.")
+        intent["status"] = "canceled"
+        self._tell("payment_intent.canceled", intent)
 
-    def end_intent(self, intent: Thing, reason: str | None) -> None:
-        if intent["status"] == "requires_capture":  # letting go of a hold is a refund, of what was never taken
-            charge = self.things[intent["latest_charge"]]
-            charge |= {"refunded": True, "amount_refunded": charge["amount"]}
-            self._add_refund(intent, charge, charge["amount"], {})
-        intent |= {"status": "canceled", "canceled_at": int(time.time()), "amount_capturable": 0, "next_action": None}
-        intent["cancellation_reason"] = reason
-        self.emit("payment_intent.canceled", intent)
-
-    def refund(self, params: Thing) -> Thing:
-        named = params.get("payment_intent")
-        if named is None:
-            raise Refusal(400, "parameter_missing", "Say of what.", "payment_intent", was_run=False)
-        intent = self.get(named, "payment_intent", "payment_intent")
-        charge = self.things.get(intent["latest_charge"] or "")
+    def refund(self, form: Thing) -> Thing:
+        intent = self.find(self.intents, form["payment_intent"])
+        charge = self.charges.get(intent["latest_charge"] or "")
         if charge is None or intent["status"] != "succeeded":
-            raise Refusal(400, "charge_not_refundable", "Nothing was taken.")
-        left = intent["amount_received"] - charge["amount_refunded"]
-        amount = params.get("amount", left)
+            raise Refusal(400, "charge_not_captured", "Nothing was charged.")
         if charge["disputed"]:
-            raise Refusal(400, "charge_disputed", "This charge has been charged back.")
+            raise Refusal(400, "charge_disputed", "This charge is disputed.")
+        left = intent["amount_received"] - charge["amount_refunded"]
+        amount = form.get("amount", left)
         if left == 0:
-            raise Refusal(400, "charge_already_refunded", "This charge has already been refunded.")
+            raise Refusal(400, "charge_already_refunded", "Charge has already been refunded.")
         if not 0 < amount <= left:
             raise Refusal(400, None, "Refund amount is greater than unrefunded amount.", "amount")
-        made = self._add_refund(intent, charge, amount, params.get("metadata") or {})
+        made = self.new(
+            "refund", "re", amount=amount, currency=intent["currency"], payment_intent=intent["id"],
+            metadata=form.get("metadata", {}), status="succeeded",
+        )  # fmt: skip
         charge["amount_refunded"] += amount
-        charge["refunded"] = charge["amount_refunded"] == intent["amount_received"]
-        self.emit("refund.created", made)
-        self.emit("charge.refunded", charge)
+        self.refunds[made["id"]] = made
+        self._tell("charge.refunded", charge)
         return made
 
-    def fail_refund(self, named: str) -> None:
-        """The payer's bank sends it back, days later."""
-        refund = self.get(named, "refund")
-        refund |= {"status": "failed", "failure_reason": "expired_or_canceled_card"}
-        charge = self.things[refund["charge"]]
-        charge["amount_refunded"] -= refund["amount"]
-        charge["refunded"] = False
-        self.emit("refund.failed", refund)
+    def dispute(self, intent: Thing) -> None:
+        self.charges[intent["latest_charge"]]["disputed"] = True
+        made = self.new("dispute", "du", payment_intent=intent["id"], amount=intent["amount_received"])
+        self._tell("charge.dispute.created", made)
 
-    def dispute(self, payment_id: str) -> Thing:
-        intent = self.get(payment_id, "payment_intent")
-        charge = self.things[intent["latest_charge"]]
-        charge["disputed"] = True
-        made = self.add(
-            "dp", amount=charge["amount"], currency=charge["currency"], charge=charge["id"],
-            payment_intent=payment_id, status="needs_response", reason="fraudulent", metadata={},
-        )  # fmt: skip
-        self.emit("charge.dispute.created", made)
-        return made
+    # --- pages --------------------------------------------------------------------------------------------------
 
-    def _add_refund(self, intent: Thing, charge: Thing, amount: int, metadata: Thing) -> Thing:
-        return self.add(
-            "re", amount=amount, currency=intent["currency"], charge=charge["id"], payment_intent=intent["id"],
-            status="succeeded", metadata=metadata, reason=None,
-        )  # fmt: skip
+    def open_page(self, form: Thing) -> Thing:
+        if not time.time() + 1795 <= form["expires_at"] <= time.time() + DAY:
+            raise Refusal(400, None, "expires_at must be between 30 minutes and 24 hours away.", "expires_at")
+        page = self.new(
+            "checkout.session",
+            "cs_test",
+            mode=form["mode"],
+            status="open",
+            payment_status="unpaid",
+            metadata=form.get("metadata", {}),
+            client_reference_id=form.get("client_reference_id"),
+            customer=form.get("customer"),
+            currency="usd",
+            payment_intent=None,
+            subscription=None,
+            success_url=form["success_url"],
+            cancel_url=form.get("cancel_url"),
+            expires_at=form["expires_at"],
+            asked=form,
+        )
+        line = form["line_items"][0]
+        if price := line.get("price_data"):
+            page |= {"amount_total": price["unit_amount"] * line["quantity"], "currency": price["currency"]}
+        page["url"] = f"{self._address()}/c/pay/{page['id']}"
+        self.sessions[page["id"]] = page
+        return page
 
-    def _add_charge(self, intent: Thing, method: Thing, status: str) -> Thing:
-        made = self.add(
-            "ch", amount=intent["amount"], amount_captured=0, amount_refunded=0, captured=False, refunded=False,
-            disputed=False, currency=intent["currency"], customer=intent["customer"], payment_intent=intent["id"],
-            payment_method=method["id"], status=status, metadata=intent["metadata"],
-        )  # fmt: skip
-        intent["latest_charge"] = made["id"]
-        return made
+    def intent_of(self, page: Thing) -> Thing:
+        """Stripe makes a page's payment when the payer first tries."""
+        if page["payment_intent"] is None:
+            data = page["asked"].get("payment_intent_data", {})
+            form = {"amount": page["amount_total"], "currency": page["currency"], "customer": page["customer"]}
+            form["capture_method"] = data.get("capture_method", "automatic")
+            page["payment_intent"] = self.make_intent(form, data.get("metadata", {}))["id"]
+        return self.intents[page["payment_intent"]]
 
-    def _charge(self, intent: Thing, method: Thing) -> None:
-        charge = self._add_charge(intent, method, "succeeded")
-        intent |= {"payment_method": method["id"], "last_payment_error": None}
-        if intent["capture_method"] == "manual":
-            intent |= {"status": "requires_capture", "amount_capturable": intent["amount"]}
-            self.emit("payment_intent.amount_capturable_updated", intent)
-            return
-        charge |= {"captured": True, "amount_captured": intent["amount"]}
-        intent |= {"status": "succeeded", "amount_received": intent["amount"]}
-        self.emit("payment_intent.succeeded", intent)
+    def complete(self, page: Thing) -> None:
+        page |= {"status": "complete", "url": None}
+        self._tell("checkout.session.completed", page)
 
-    def _decline(self, intent: Thing, method: Thing, words: tuple[str, str]) -> None:
-        code, decline_code = words
-        self._add_charge(intent, method, "failed")
-        error = {"type": "card_error", "code": code, "decline_code": decline_code, "message": "Your card was declined."}
-        intent |= {"status": "requires_payment_method", "payment_method": None, "last_payment_error": error}
-        self.emit("payment_intent.payment_failed", intent)
-        shown = {name: value for name, value in intent.items() if not name.startswith("_")}
-        raise Refusal(402, code, error["message"], decline_code=decline_code, payment_intent=shown)
+    def expire(self, page: Thing) -> None:
+        if page["status"] != "open":
+            raise Refusal(400, None, "Only Checkout Sessions with a status in open can be expired.")
+        page |= {"status": "expired", "url": None}
+        if page["payment_intent"]:
+            self.intents[page["payment_intent"]]["status"] = "canceled"
+        self._tell("checkout.session.expired", page)
 
-
-def _unexpected(intent: Thing) -> Refusal:
-    message = f"This PaymentIntent could not be changed because it has a status of {intent['status']}."
-    return Refusal(400, "payment_intent_unexpected_state", message)
+    def ledger(self) -> tuple[int, int, int]:
+        """Held, captured and refunded, in all."""
+        held = sum(item["amount"] for item in self.intents.values() if item["status"] == "requires_capture")
+        captured = sum(item["amount_received"] for item in self.intents.values())
+        return held, captured, sum(item["amount"] for item in self.refunds.values() if item["status"] == "succeeded")

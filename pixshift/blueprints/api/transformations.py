@@ -20,7 +20,7 @@ from pixshift.schemas.transformations import (
     TransformationOut,
     UploadedOut,
 )
-from pixshift.services import payment_rows, sharing, transformations, uploads, watching
+from pixshift.services import history, payment_rows, sharing, transformations, uploads, watching
 
 blueprint = Blueprint("transformations", __name__, url_prefix="/transformations")
 
@@ -57,7 +57,7 @@ def _owed(transformation_id: UUID) -> PaymentOut | None:
 @blueprint.get("")
 def index() -> Response:
     asked = ListIn.parse(request.args.to_dict())
-    found = transformations.index(user_id(), page=asked.page, limit=asked.limit, status=asked.status)
+    found = history.index(user_id(), page=asked.page, limit=asked.limit, status=asked.status)
     jobs = [TransformationOut.of(job, api_link) for job in found.jobs]
     pagination = PaginationOut(page=found.page, limit=found.limit, total=found.total)
     return answer(ListOut(transformations=jobs, pagination=pagination))

@@ -14,19 +14,21 @@ from pixshift.gateways.ports.payments import (
     Decline,
     Event,
     EventKind,
-    Hosted,
-    InvoiceState,
     Order,
     PaymentGateway,
     PaymentRef,
     PaymentState,
     RefundState,
+)
+from pixshift.gateways.ports.sessions import Revoked, SessionCache, SessionSnapshot
+from pixshift.gateways.ports.storage import ImageStorage, ObjectEntry, StoredObject
+from pixshift.gateways.ports.subscriptions import (
+    Hosted,
+    InvoiceState,
     SubscriptionOrder,
     SubscriptionRef,
     SubscriptionState,
 )
-from pixshift.gateways.ports.sessions import Revoked, SessionCache, SessionSnapshot
-from pixshift.gateways.ports.storage import ImageStorage, ObjectEntry, StoredObject
 
 __all__ = [
     "Begun",
