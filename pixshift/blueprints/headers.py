@@ -31,7 +31,7 @@ _FIXED = {
 
 def init_app(app: Flask, settings: Settings) -> None:
     headers = dict(_FIXED)
-    if origins := _sign_in_origins(settings):
+    if origins := [*_sign_in_origins(settings), *_payment_origins(settings)]:
         targets = " ".join(["form-action 'self'", *origins])
         headers["Content-Security-Policy"] = headers["Content-Security-Policy"].replace("form-action 'self'", targets)
     if settings.is_production:
@@ -61,6 +61,18 @@ def _sign_in_origins(settings: Settings) -> list[str]:
     google, facebook = settings.oauth.google, settings.oauth.facebook
     urls = ["https://accounts.google.com", google.server_metadata_url] if google.client_id else []
     urls += [facebook.dialog_url] if facebook.client_id else []
+    return _origins(urls)
+
+
+def _payment_origins(settings: Settings) -> list[str]:
+    """Where forms that pay end, likewise; a stand-in's page is where its interface is."""
+    stripe, paypal = settings.gateway.stripe, settings.gateway.paypal
+    urls = ["https://checkout.stripe.com", "https://billing.stripe.com"] if stripe.api_key else []
+    urls += ["https://www.paypal.com", "https://www.sandbox.paypal.com"] if paypal.client_id else []
+    return _origins([*urls, *(base for base in (stripe.api_base, paypal.api_base) if base)])
+
+
+def _origins(urls: list[str]) -> list[str]:
     return list(dict.fromkeys("{0.scheme}://{0.netloc}".format(urlsplit(url)) for url in urls))
 
 
