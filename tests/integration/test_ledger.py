@@ -12,7 +12,7 @@ from flask import Flask
 
 from pixshift.errors import NotFound
 from pixshift.extensions import db
-from pixshift.models import BillingRecord
+from pixshift.models import BillingRecord, Subscription
 from pixshift.services import ledger, receipts, refunds, subscriptions
 from tests import factories, money
 from tests.factories import Person
@@ -47,19 +47,13 @@ def test_a_month_and_its_pictures_are_told(shop: Shop) -> None:
     person = shop.person()
     shop.call(subscriptions.start, person)
     with shop.jobs.app.app_context():
-        plan = db.session.scalars(db.select(money_plan())).one()
+        plan = db.session.scalars(db.select(Subscription)).one()
     shop.world.decide(str(plan.session_id), "pay")
     shop.call(subscriptions.look, plan.id)
     shop.jobs.clock.forward(seconds=10)
     job = shop.job(person, "premium")
     shop.jobs.cancel(person, job)
     assert told(shop, person) == [["Given back", "Held"], ["Charged"]]
-
-
-def money_plan() -> type:
-    from pixshift.models import Subscription
-
-    return Subscription
 
 
 def test_a_receipt_has_a_number_a_total_and_the_tax_in_it(shop: Shop) -> None:
