@@ -34,9 +34,10 @@ class StripeEvents:
         """Raises InvalidInput for what is not signed by Stripe, within five minutes of now."""
         signature = next((value for name, value in headers.items() if name.lower() == "stripe-signature"), "")
         event = next((found for secret in self._secrets if (found := self._verified(body, signature, secret))), None)
-        if event is None:
-            raise InvalidInput("This is not an event of Stripe.", field="body")
-        return _hint(event)
+        try:
+            return _hint(event or {})
+        except KeyError:  # not signed by Stripe, or signed and yet no event
+            raise InvalidInput("This is not an event of Stripe.", field="body") from None
 
     def _verified(self, body: bytes, signature: str, secret: str) -> Answer | None:
         from stripe import SignatureVerificationError

@@ -76,7 +76,8 @@ def _spent(toolbox: Toolbox, *whose: ColumnElement[bool]) -> Decimal:
     waiting = select(func.count()).select_from(Transformation).where(due, *whose)
     if whose:
         calls = calls.join(Transformation, Transformation.id == Attempt.transformation_id).where(*whose)
-    return Decimal(str(read_rows(calls)[0][0])) + usual * int(read_rows(waiting)[0][0])
+    spent, ahead = read_rows(select(calls.scalar_subquery(), waiting.scalar_subquery()))[0]
+    return Decimal(str(spent)) + usual * int(ahead)
 
 
 def _midnight(now: datetime) -> datetime:

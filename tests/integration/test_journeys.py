@@ -1,4 +1,4 @@
-"""A thousand ways to buy a picture, most of them interrupted: in the end the company's books and ours are equal."""
+"""Hundreds of ways to buy a picture, most of them interrupted: in the end the company's books and ours are equal."""
 
 import random
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from pixshift.services import leases, payments, reconciliation, refunds
 from tests import money, payment_worlds
 from tests.money import Killed, Shop
 
-JOURNEYS = {"practice": 300, "paypal": 200, "stripe": 500}
+JOURNEYS = {"practice": 150, "paypal": 100, "stripe": 150}
 CALLS = ("customer", "open_checkout", "pay", "look", "capture", "void", "refund")
 FAULTS = ("before", "after", "killed_before", "killed_after")
 
@@ -103,14 +103,14 @@ class Journey:
 
 @pytest.mark.parametrize("shop", sorted(payment_worlds.CAN), indirect=True)
 @pytest.mark.timeout(300)
-def test_books_are_equal_after_a_thousand_journeys_with_faults(shop: Shop) -> None:
+def test_books_are_equal_after_hundreds_of_journeys_with_faults(shop: Shop) -> None:
     dice = random.Random(20261127)
     for _ in range(JOURNEYS[shop.gateway.name]):
         Journey(shop, dice).run()
     settle(shop)
     assert shop.world.ledger() == shop.books()
     assert shop.world.ledger().held == 0
-    assert shop.world.ledger().captured > 20 * 99
+    assert shop.world.ledger().captured > 10 * 99
     assert shop.unjust() == []
     assert problems(shop) == []
     before, calls = fingerprint(shop), len(shop.gateway.calls)

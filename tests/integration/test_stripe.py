@@ -102,6 +102,11 @@ def test_while_a_secret_is_replaced_both_are_good(stand_in: StripeStandIn, secre
     assert (event.kind, event.payment_id, event.is_live) == (EventKind.PAYMENT, "pi_1", False)
 
 
+def test_what_is_signed_and_yet_no_event_is_refused(stand_in: StripeStandIn) -> None:
+    with pytest.raises(InvalidInput):
+        gateway(stand_in).read_event(b'{"id":"evt"}', signed(b'{"id":"evt"}'))
+
+
 def signed(body: bytes, at: float = 0, secret: str = SECRET) -> dict[str, str]:
     moment = int(time.time() + at)
     text = body.decode("utf-8", "replace")
@@ -116,8 +121,8 @@ def signed(body: bytes, at: float = 0, secret: str = SECRET) -> dict[str, str]:
         (b"{}", {"Stripe-Signature": "t=1,v1=\xe9"}),
         (b'{"id":"evt"}', signed(b'{"id":"evt"}', secret="whsec_of_another")),
         (b'{"id":"evt"}', signed(b'{"id":"other"}')),
-        (b'{"id":"evt"}', signed(b'{"id":"evt"}', at=-400)),
-        (b'{"id":"evt"}', signed(b'{"id":"evt"}', at=400)),
+        (b'{"id":"evt"}', signed(b'{"id":"evt"}', at=-4000)),
+        (b'{"id":"evt"}', signed(b'{"id":"evt"}', at=4000)),  # longer than a whole run of the tests takes
         (b"\xff\xfe", signed(b"\xff\xfe")),
         (b"no json", signed(b"no json")),
     ],
