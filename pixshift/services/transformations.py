@@ -50,8 +50,8 @@ def create(
     kind = transformation_types.find_enabled(type_id)
     photo = uploads.named(toolbox, user_id, image_id=image_id, image_url=image_url)
     spend.require_room(toolbox, user_id)
-    now = toolbox.now()
     purse, period_id = purses.reserve(toolbox, user_id, tier)
+    now = toolbox.now()  # not before: on SQLite a reservation waits its turn, and a job's turn counts from here
     job = _job(user_id, kind.id, photo, purse, now)
     job.quota_period_id, job.reservation = period_id, Reservation.RESERVED
     if purse is Purse.BASIC:
