@@ -152,7 +152,9 @@ def fair(site: Site, threads: int, waiting: int, latecomers: int) -> Iterator[Ro
         site.gemini.delay = 0.0
     ended(site, many, 60)
     what = f"{threads} at work, {waiting} jobs of one person: "
-    yield at_most(AREA, what + f"begun before a latecomer's first ({latecomers} times, the most)", max(overtaken), 2 * threads)
+    yield at_most(
+        AREA, what + f"begun before a latecomer's first ({latecomers} times, the most)", max(overtaken), 2 * threads
+    )
     yield at_least(AREA, what + "still waiting when the last latecomer began", left, 1)
     yield exactly(AREA, what + "completed", completed(site, many), waiting)
 
