@@ -12,6 +12,7 @@ from pixshift.blueprints.rendering import on_error, render, see
 from pixshift.domain import exports as rules
 from pixshift.errors import PixShiftError
 from pixshift.services import erasure, exports, sessions
+from pixshift.services.audit import Actor
 
 blueprint = Blueprint("account_data", __name__)
 
@@ -45,7 +46,7 @@ def erase() -> Response:
     typed = request.form.get("confirm", "")
     sessions.require_fresh(toolbox(), caller())
     erasure.require_word(typed)
-    erasure.erase(toolbox(), user_id(), "self")
+    erasure.erase(toolbox(), user_id(), Actor("self"))
     return auth.farewell(see(url_for("account_data.goodbye")))
 
 

@@ -10,6 +10,7 @@ from flask import current_app
 from sqlalchemy.exc import SQLAlchemyError
 
 from pixshift.errors import PixShiftError
+from pixshift.services.audit import Actor
 from pixshift.services.toolbox import Toolbox
 
 P = ParamSpec("P")
@@ -21,12 +22,12 @@ def toolbox() -> Toolbox:
     return tools
 
 
-def actor() -> str:
+def actor() -> Actor:
     """Who types, for the audit log: the operating system's name for them."""
     try:
-        return f"cli:{getpass.getuser()}"[:80]
+        return Actor(f"cli:{getpass.getuser()}"[:80])
     except (KeyError, OSError):  # a container's user without a name
-        return "cli"
+        return Actor("cli")
 
 
 def says_why(command: Callable[P, R]) -> Callable[P, R]:

@@ -11,6 +11,7 @@ from pixshift.cli.helpers import actor, says_why, table
 from pixshift.errors import InvalidInput
 from pixshift.schemas.types import TypeIn
 from pixshift.services import transformation_types
+from pixshift.services.audit import Actor
 from pixshift.services.transformation_types import Definition
 
 group = AppGroup("types", help="Transformation types: list, export, import.")
@@ -49,7 +50,7 @@ def seed() -> int:
     """Add the types that PixShift comes with, those that are not there yet; what an operator changed is left alone."""
     known = {kind.slug for kind in transformation_types.everything()}
     fresh = [definition for definition in read(SEEDS) if definition.slug not in known]
-    return transformation_types.import_all(fresh, "seed")[0] if fresh else 0
+    return transformation_types.import_all(fresh, Actor("seed"))[0] if fresh else 0
 
 
 def read(file: Path) -> list[Definition]:

@@ -20,6 +20,8 @@ THUMBNAIL = (168, 112)  # twice the size it is shown at
 RESULT_MAX_PIXELS = 50_000_000
 RESULT_MAX_BYTES = 64 * 1024 * 1024
 NAME_LENGTH = 80
+# What every image model offers; the very long strips are not among them.
+ASPECT_RATIOS = ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9")
 
 EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
 

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pixshift.domain.failures import FailureReason
+from pixshift.domain.images import ASPECT_RATIOS
 from pixshift.errors import ConfigurationError, ExternalServiceError, TransformationFailed
 from pixshift.gateways import gemini_answers
 from pixshift.gateways.event_loop import BackgroundLoop
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from google import genai
     from google.genai import types
 
-# What every image model offers; the very long strips are not among them.
-_RATIOS = ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9")
 _DEFAULT_SIZE = "1K"  # what every model makes unasked; some know no other and refuse the word
 _LARGEST_ANSWER = 64 * 1024 * 1024  # bytes; a 4K picture is about 30 MB in base64
 _CHECK_SECONDS = 10.0
@@ -112,7 +111,7 @@ def nearest_ratio(width: int, height: int) -> str:
         across, down = ratio.split(":")
         return abs(math.log(width / height) - math.log(int(across) / int(down)))
 
-    return min(_RATIOS, key=distance)
+    return min(ASPECT_RATIOS, key=distance)
 
 
 def _config(request: EditRequest, size: str) -> "types.GenerateContentConfig":
@@ -121,7 +120,7 @@ def _config(request: EditRequest, size: str) -> "types.GenerateContentConfig":
     return types.GenerateContentConfig(
         response_modalities=["TEXT", "IMAGE"],  # with text allowed, a refusal says so
         image_config=types.ImageConfig(
-            aspect_ratio=nearest_ratio(request.width, request.height),
+            aspect_ratio=request.aspect_ratio or nearest_ratio(request.width, request.height),
             image_size=None if size == _DEFAULT_SIZE else size,
         ),
         automatic_continuation=False,  # each continuation would be another paid call

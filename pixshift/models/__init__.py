@@ -1,6 +1,6 @@
 """What we remember."""
 
-from pixshift.models.audit import AdminAction
+from pixshift.models.audit import AdminAction, AuditHead
 from pixshift.models.billing import (
     BillingRecord,
     GatewayCustomer,
@@ -10,6 +10,7 @@ from pixshift.models.billing import (
 )
 from pixshift.models.circuit import ModelCircuit
 from pixshift.models.export import AccountExport, ExportStatus
+from pixshift.models.lab import LabRun, LabVote, PromptVersion
 from pixshift.models.share import ShareLink
 from pixshift.models.sms import SmsMessage
 from pixshift.models.subscription import QuotaPeriod, Subscription
@@ -25,12 +26,16 @@ __all__ = [
     "AccountExport",
     "AdminAction",
     "Attempt",
+    "AuditHead",
     "BillingRecord",
     "ExportStatus",
     "GatewayCustomer",
     "Identity",
+    "LabRun",
+    "LabVote",
     "ModelCircuit",
     "PaymentAttempt",
+    "PromptVersion",
     "QuotaPeriod",
     "Refund",
     "ShareLink",

@@ -42,6 +42,11 @@ class TransformationType(Base):
     model: Mapped[str | None] = mapped_column(String(80))
     position: Mapped[int] = mapped_column(default=100, server_default=text("100"))
     enabled: Mapped[bool] = mapped_column(default=True, server_default=true())
+    aspect_ratio: Mapped[str | None] = mapped_column(String(10))  # such as 3:2; NULL: the photo's own
+    prompt_version: Mapped[int] = mapped_column(default=1, server_default=text("1"))  # the published one's number
+    edits: Mapped[int] = mapped_column(default=0, server_default=text("0"))  # whoever edits an older state is told
+    thumbnail: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)  # made in the lab; NULL: slug's file
+    thumbnail_tag: Mapped[str | None] = mapped_column(String(12))  # the start of its SHA-256
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow, onupdate=utcnow)
 
@@ -99,6 +104,7 @@ class Transformation(Base):
         Index("ix_transformations_due", "deleted_at", "delete_due_at"),
         Index("uq_transformations_rerolled", "reroll_of", unique=True, postgresql_where=_MADE, sqlite_where=_MADE),
         Index(None, "quota_period_id"),
+        Index(None, "lab_run_id"),
     )
 
     id: Mapped[Key]
@@ -120,6 +126,8 @@ class Transformation(Base):
     pricing_tier_locked: Mapped[str | None] = mapped_column(String(20))
     reservation: Mapped[Reservation | None] = mapped_column(text_enum(Reservation, "reservation"))
     quota_period_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("quota_periods.id", ondelete="SET NULL"))
+    prompt_version: Mapped[int | None]  # that it was made with; the lab's jobs are given theirs beforehand
+    lab_run_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("lab_runs.id", ondelete="SET NULL"))
     reroll_of: Mapped[uuid.UUID | None] = mapped_column(  # the paid picture it replaces, free of charge
         ForeignKey("transformations.id", ondelete="SET NULL")
     )

@@ -16,6 +16,7 @@ class User(Base):
     __tablename__ = "users"
     __table_args__ = (
         CheckConstraint("free_tier_used >= 0", name="free_tier_used_not_negative"),
+        CheckConstraint("free_bonus >= 0", name="free_bonus_not_negative"),
         Index(None, "auth_provider"),
         Index(None, "role"),
         Index(None, "phone"),
@@ -29,11 +30,15 @@ class User(Base):
         text_enum(UserRole, "role"), default=UserRole.GUEST, server_default=UserRole.GUEST.value
     )
     free_tier_used: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    free_bonus: Mapped[int] = mapped_column(
+        default=0, server_default=text("0")
+    )  # given by an admin
     pricing_tier: Mapped[str | None] = mapped_column(String(20))
     last_claimed_at: Mapped[datetime | None] = mapped_column(
         UtcDateTime
     )  # when a worker last took a job of theirs: fairness
     spending_blocked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # a payment of theirs is disputed
+    suspended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # by an admin: may not sign in
     erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow, onupdate=utcnow)

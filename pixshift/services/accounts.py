@@ -19,6 +19,7 @@ from pixshift.gateways.ports import OtpVerdict, Window
 from pixshift.models import BillingRecord, Identity, Transformation, User
 from pixshift.models.base import read_all, read_rows
 from pixshift.services import audit, sessions, sms
+from pixshift.services.audit import Actor
 from pixshift.services.toolbox import Toolbox
 
 log = logging.getLogger(__name__)
@@ -195,14 +196,16 @@ def everybody(role: UserRole | None = None, limit: int = 100) -> list[User]:
     return list(db.session.scalars(query.where(User.role == role) if role else query))
 
 
-def change_role(toolbox: Toolbox, who: str, role: UserRole, actor: str) -> User:
+def change_role(toolbox: Toolbox, who: str, role: UserRole, actor: Actor) -> User:
     """Raises NotFound, or InvalidInput when it would leave nobody to administer."""
     user = find(who)
     admins = select(User.id).where(User.role == UserRole.ADMIN, User.erased_at.is_(None)).with_for_update()
     if role is UserRole.GUEST and list(db.session.scalars(admins)) == [user.id]:
         raise InvalidInput("This is the last admin. Promote somebody else first.")
-    audit.record(actor, "ROLE_CHANGE", "USER", user.id, {"from": user.role.value, "to": role.value})
+    before = {"role": user.role.value}
     user.role = role
+    db.session.flush()
+    audit.record(actor, "ROLE_CHANGE", "USER", user.id, before=before, after={"role": role.value})
     db.session.commit()
     sessions.role_changed(toolbox, user.id)
     return user

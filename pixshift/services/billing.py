@@ -44,18 +44,20 @@ class Quota:
 
 
 def free_tier(user_id: UUID, limit: int) -> FreeTier:
-    rows = read_rows(select(User.free_tier_used).where(User.id == user_id))
-    return FreeTier(used=rows[0].free_tier_used, limit=limit)
+    """Of the tier's ``limit`` and what an admin gave besides."""
+    row = read_rows(select(User.free_tier_used, User.free_bonus).where(User.id == user_id))[0]
+    return FreeTier(used=row.free_tier_used, limit=limit + row.free_bonus)
 
 
 def reserve_free(user_id: UUID, limit: int) -> None:
-    """Take one free picture, atomically; of many parallel takers exactly ``limit`` win. Raises FreeTierExhausted."""
+    """Take one free picture, atomically; of many parallel takers as many win as are left. Raises FreeTierExhausted."""
     taken = change(
         update(User)
-        .where(User.id == user_id, User.free_tier_used < limit)
+        .where(User.id == user_id, User.free_tier_used < limit + User.free_bonus)
         .values(free_tier_used=User.free_tier_used + 1)
     )
     if taken != 1:
+        limit += db.session.scalars(select(User.free_bonus).where(User.id == user_id)).one()
         raise FreeTierExhausted(
             f"Your {limit} free pictures are used.",
             details={"freeTierUsed": limit, "freeTierLimit": limit, "remaining": 0},

@@ -11,6 +11,7 @@ from pixshift.errors import InvalidInput, NotFound
 from pixshift.extensions import db
 from pixshift.models import Transformation
 from pixshift.services import audit, leases
+from pixshift.services.audit import Actor
 from pixshift.services.lifecycle import commit
 from pixshift.services.toolbox import Toolbox
 
@@ -25,7 +26,7 @@ def jobs(status: Status | None, limit: int) -> list[Transformation]:
     return list(db.session.scalars(query.where(Transformation.status == status) if status else query))
 
 
-def requeue(toolbox: Toolbox, job_id: UUID, actor: str) -> None:
+def requeue(toolbox: Toolbox, job_id: UUID, actor: Actor) -> None:
     """Raises NotFound, or InvalidInput for a job that has not failed or whose photo is gone."""
     job = _find(job_id)
     if job.upload is None or job.upload.deleted_at is not None:
@@ -38,7 +39,7 @@ def requeue(toolbox: Toolbox, job_id: UUID, actor: str) -> None:
     toolbox.gateways.queue.nudge()
 
 
-def fail(toolbox: Toolbox, job_id: UUID, actor: str) -> None:
+def fail(toolbox: Toolbox, job_id: UUID, actor: Actor) -> None:
     """Raises NotFound, or InvalidInput for a job that has ended already."""
     job = _find(job_id)
     if not leases.end_badly(job_id, FailureReason.STOPPED, toolbox.now()):

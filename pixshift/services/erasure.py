@@ -24,6 +24,7 @@ from pixshift.models import (
 )
 from pixshift.models.base import change, read_rows
 from pixshift.services import accounts, audit, exports, leases, retention, subscriptions
+from pixshift.services.audit import Actor
 from pixshift.services.lifecycle import commit
 from pixshift.services.toolbox import Toolbox
 
@@ -39,7 +40,7 @@ def require_word(typed: str) -> None:
         raise InvalidInput(f"Type the word {WORD} to go on. Nothing was erased.", field="confirm")
 
 
-def erase(toolbox: Toolbox, user_id: UUID, actor: str) -> None:
+def erase(toolbox: Toolbox, user_id: UUID, actor: Actor) -> None:
     """Forget a person, at once and for good. Twice changes nothing more. Raises InvalidInput for the last admin.
 
     The account ends in one transaction. What follows, the jobs, the caches and the stored objects, is finished by the
@@ -60,7 +61,7 @@ def erase(toolbox: Toolbox, user_id: UUID, actor: str) -> None:
     exports.sweep(toolbox, user_id)
 
 
-def erase_by_name(toolbox: Toolbox, who: str, actor: str) -> UUID:
+def erase_by_name(toolbox: Toolbox, who: str, actor: Actor) -> UUID:
     """By e-mail or phone, for operators. Raises NotFound, and as ``erase`` does."""
     user_id = accounts.find(who).id
     db.session.rollback()

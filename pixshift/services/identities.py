@@ -21,6 +21,7 @@ from pixshift.models import Identity, User
 from pixshift.models.base import read_all
 from pixshift.services import accounts, sessions
 from pixshift.services.accounts import SignedIn
+from pixshift.services.audit import Actor
 from pixshift.services.toolbox import Toolbox
 
 log = logging.getLogger(__name__)
@@ -145,7 +146,7 @@ def was_forgotten(toolbox: Toolbox, code: str) -> bool:
 def _erase(toolbox: Toolbox, user_id: UUID, provider: AuthProvider) -> None:
     from pixshift.services import erasure
 
-    erasure.erase(toolbox, user_id, actor=provider.value.lower())
+    erasure.erase(toolbox, user_id, Actor(provider.value.lower()))
 
 
 def _mark(toolbox: Toolbox, word: str) -> str:

@@ -79,7 +79,13 @@ def _edit(toolbox: Toolbox, job: ClaimedJob) -> EditedImage:
         raise TransformationFailed(reason=FailureReason.PHOTO_GONE) from None
     return toolbox.gateways.editor.edit(
         EditRequest(
-            photo=photo, prompt=job.prompt, style=job.style, width=job.width, height=job.height, model=job.model
+            photo=photo,
+            prompt=job.prompt,
+            style=job.style,
+            width=job.width,
+            height=job.height,
+            model=job.model,
+            aspect_ratio=job.aspect_ratio,
         )
     )
 

@@ -17,7 +17,7 @@ from pixshift.domain.failures import FailureReason
 from pixshift.domain.lifecycle import Reservation, Stage, Status
 from pixshift.errors import TransformationFailed
 from pixshift.extensions import db
-from pixshift.models import Attempt, ModelCircuit, Transformation, TransformationType, Upload, User
+from pixshift.models import Attempt, ModelCircuit, PromptVersion, Transformation, TransformationType, Upload, User
 from pixshift.models.base import change, read_rows
 from pixshift.services import billing, circuits
 from pixshift.services.lifecycle import commit, move_to
@@ -44,6 +44,7 @@ class ClaimedJob:
     prompt: str
     style: str
     model: str
+    aspect_ratio: str | None
 
 
 def claim(toolbox: Toolbox) -> ClaimedJob | None:
@@ -84,6 +85,7 @@ def _take(toolbox: Toolbox, row: Row[Any], now: datetime) -> ClaimedJob | None:
         lease_token=lease,
         lease_expires_at=lifecycle.lease_until(now),
         started_at=now,
+        prompt_version=row.version,
     )
     if not taken:
         db.session.rollback()
@@ -102,14 +104,21 @@ def _take(toolbox: Toolbox, row: Row[Any], now: datetime) -> ClaimedJob | None:
         photo_key=row.original_image_url,
         width=row.width,
         height=row.height,
-        prompt=row.prompt_template,
+        prompt=row.prompt,
         style=row.slug,
         model=row.model,
+        aspect_ratio=row.aspect_ratio,
     )
 
 
 def _asked(default_model: str) -> ColumnElement[str]:
     return func.coalesce(TransformationType.model, default_model)
+
+
+def _pinned() -> ColumnElement[bool]:
+    """The wording that a job was given: by the lab, or when it was first begun, whatever was published since."""
+    is_its_number = PromptVersion.number == Transformation.prompt_version
+    return (PromptVersion.transformation_type_id == Transformation.transformation_type_id) & is_its_number
 
 
 def _turn() -> ColumnElement[datetime]:
@@ -130,14 +139,17 @@ def _fairest(now: datetime, default_model: str) -> Select[*tuple[Any, ...]]:
             Transformation.original_image_url,
             Upload.width,
             Upload.height,
-            TransformationType.prompt_template,
+            func.coalesce(PromptVersion.prompt_template, TransformationType.prompt_template).label("prompt"),
+            func.coalesce(PromptVersion.number, TransformationType.prompt_version).label("version"),
             TransformationType.slug,
+            TransformationType.aspect_ratio,
             _asked(default_model).label("model"),
             ModelCircuit.model.is_not(None).label("is_known"),
         )
         .join(User, User.id == Transformation.user_id)
         .join(TransformationType, TransformationType.id == Transformation.transformation_type_id)
         .join(Upload, Upload.id == Transformation.upload_id)
+        .outerjoin(PromptVersion, _pinned())
         .outerjoin(ModelCircuit, ModelCircuit.model == _asked(default_model))
         .where(Transformation.status == Status.PENDING, Transformation.due_at <= now)
         .order_by(_turn(), User.last_claimed_at.asc().nulls_first(), Transformation.created_at, Transformation.id)

@@ -16,6 +16,7 @@ from pixshift.gateways.ports import PaymentRef, RefundState
 from pixshift.models import BillingRecord, PaymentAttempt, QuotaPeriod, Refund, User
 from pixshift.models.base import change, read_one, read_rows
 from pixshift.services import audit, payment_rows, refund_states
+from pixshift.services.audit import Actor
 from pixshift.services.toolbox import Toolbox
 
 log = logging.getLogger(__name__)
@@ -25,14 +26,14 @@ RETRY_AFTER = timedelta(hours=1)
 
 
 def refund(
-    toolbox: Toolbox, record_id: UUID, cause: str, *, actor: str | None = None, admin_user_id: UUID | None = None
+    toolbox: Toolbox, record_id: UUID, cause: str, *, actor: Actor | None = None
 ) -> Refund:
     """Give back all that was taken and not given back yet. The same cause again changes nothing.
 
     ``actor`` (an operator or admin) is written to the audit log. Raises NotFound, InvalidInput when there is nothing
     to give back, or ExternalServiceError: then it is written down, and tried again later.
     """
-    wanted = _write_down(toolbox, record_id, cause, actor, admin_user_id)
+    wanted = _write_down(toolbox, record_id, cause, actor)
     if wanted.status is RefundStatus.PENDING:
         _send(toolbox, wanted)
     return _find(record_id, cause)
@@ -78,7 +79,7 @@ def _require_goodwill(toolbox: Toolbox, user_id: UUID) -> None:
         )
 
 
-def _write_down(toolbox: Toolbox, record_id: UUID, cause: str, actor: str | None, admin_user_id: UUID | None) -> Refund:
+def _write_down(toolbox: Toolbox, record_id: UUID, cause: str, actor: Actor | None) -> Refund:
     """The refund as it is wanted, before the gateway hears of it; of many at once one is written."""
     now = toolbox.now()
     record = payment_rows.lock(record_id)
@@ -102,7 +103,7 @@ def _write_down(toolbox: Toolbox, record_id: UUID, cause: str, actor: str | None
     change(insert(Refund).values(values | {"next_try_at": now + RETRY_AFTER}))
     if actor is not None:
         details = {"amount": str(left), "currency": record.currency, "cause": cause}
-        audit.record(actor, "REFUND", "BILLING_RECORD", record_id, details, admin_user_id)
+        audit.record(actor, "REFUND", "BILLING_RECORD", record_id, details)
     db.session.commit()
     return _find(record_id, cause)
 
@@ -164,9 +165,11 @@ def _note(toolbox: Toolbox, wanted: Refund, state: RefundState) -> None:
 
 
 def _end_month(record: BillingRecord, now: datetime) -> None:
-    """A month that was given back gives no more pictures."""
+    """A month that was given back gives no more pictures. It ends where it starts when the gateway's clock is ahead."""
     month = (QuotaPeriod.subscription_id == record.subscription_id) & (QuotaPeriod.invoice_id == record.invoice_id)
-    change(update(QuotaPeriod).where(month, QuotaPeriod.ends_at > now).values(ends_at=now))
+    running = update(QuotaPeriod).where(month, QuotaPeriod.ends_at > now)
+    change(running.where(QuotaPeriod.starts_at <= now).values(ends_at=now))
+    change(running.where(QuotaPeriod.starts_at > now).values(ends_at=QuotaPeriod.starts_at))
 
 
 def _postpone(toolbox: Toolbox, wanted: Refund, *, is_refused: bool = False) -> None:

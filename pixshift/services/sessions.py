@@ -17,6 +17,7 @@ from pixshift.gateways.ports import Revoked, SessionSnapshot
 from pixshift.models import User, UserSession
 from pixshift.models.base import change, read_all, read_rows
 from pixshift.services import audit
+from pixshift.services.audit import Actor
 from pixshift.services.toolbox import Toolbox
 
 IDLE = timedelta(hours=24)
@@ -128,7 +129,7 @@ def end_everywhere(toolbox: Toolbox, user_id: UUID, except_session: UUID | None 
     return _revoke(toolbox, UserSession.user_id == user_id, *spared)
 
 
-def revoke_all(toolbox: Toolbox, user_id: UUID, actor: str) -> int:
+def revoke_all(toolbox: Toolbox, user_id: UUID, actor: Actor) -> int:
     """What an operator does to a person's sign-ins; the audit log has it in the same transaction."""
     audit.record(actor, "SESSIONS_REVOKED", "USER", user_id)
     return end_everywhere(toolbox, user_id)
@@ -195,6 +196,7 @@ _BY_HASH = (
         UserSession.revoked_at,
         User.role,
         User.erased_at,
+        User.suspended_at,
     )
     .join(User, User.id == UserSession.user_id)
     .limit(1)
@@ -206,7 +208,7 @@ def _load(toolbox: Toolbox, token_hash: str) -> SessionSnapshot:
     if not rows:
         raise AuthInvalid("This sign-in is not known. Please sign in again.")
     row = rows[0]
-    if row.revoked_at or row.erased_at:
+    if row.revoked_at or row.erased_at or row.suspended_at:
         toolbox.gateways.sessions.revoke(token_hash)
         raise AuthExpired
     snapshot = SessionSnapshot(str(row.id), str(row.user_id), str(row.role), row.expires_at, row.last_seen_at)

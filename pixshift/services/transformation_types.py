@@ -10,7 +10,8 @@ from pixshift.errors import InvalidInput, NotFound
 from pixshift.extensions import db
 from pixshift.models import Transformation, TransformationType
 from pixshift.models.base import read_all, read_rows
-from pixshift.services import audit
+from pixshift.services import audit, prompts
+from pixshift.services.audit import Actor
 
 TYPICAL_SAMPLE = 100
 TYPICAL_BEFORE_ANY = 12.0  # seconds, until a style has been made a few times
@@ -84,7 +85,7 @@ class Definition:
     model: str | None = None
 
 
-def import_all(definitions: list[Definition], actor: str) -> tuple[int, int]:
+def import_all(definitions: list[Definition], actor: Actor) -> tuple[int, int]:
     """Add or update types by slug in one transaction; answers how many were added and changed. Raises InvalidInput."""
     known = {kind.slug: kind for kind in everything()}
     _require_unique(definitions, known)
@@ -95,9 +96,14 @@ def import_all(definitions: list[Definition], actor: str) -> tuple[int, int]:
     db.session.flush()
     for definition in [*other, *fresh]:
         kind = known.get(definition.slug) or TransformationType(slug=definition.slug)
+        is_new_prompt = kind.prompt_template != definition.prompt_template
         for field in _WRITABLE:
             setattr(kind, field, getattr(definition, field))
+        kind.edits = (kind.edits or 0) + 1
         db.session.add(kind)
+        db.session.flush()
+        if is_new_prompt:
+            prompts.publish(kind, prompts.add(kind, definition.prompt_template, actor))
     if fresh or other:
         details = {"added": len(fresh), "changed": len(other)}
         audit.record(actor, "IMPORT", "TRANSFORMATION_TYPE", None, details)

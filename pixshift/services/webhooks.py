@@ -13,6 +13,7 @@ from pixshift.gateways.ports import Event, EventKind, PaymentGateway
 from pixshift.models import BillingRecord, PaymentAttempt, Subscription, User, WebhookEvent
 from pixshift.models.base import change, read_all, read_rows
 from pixshift.services import accounts, audit, payment_rows, payment_states, subscriptions, transformations
+from pixshift.services.audit import Actor
 from pixshift.services.toolbox import Toolbox
 
 log = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ def process_due(toolbox: Toolbox) -> int:
     return sum(_process(toolbox, event) for event in events if _claim(toolbox, event))
 
 
-def unblock(toolbox: Toolbox, who: str, actor: str) -> UUID:
+def unblock(toolbox: Toolbox, who: str, actor: Actor) -> UUID:
     """A dispute is settled: its person may spend again. Raises NotFound."""
     user = accounts.find(who)
     change(update(User).where(User.id == user.id).values(spending_blocked_at=None))

@@ -17,6 +17,7 @@ from pixshift.domain.roles import UserRole
 from pixshift.extensions import db
 from pixshift.models import Identity, User, UserSession
 from pixshift.services import accounts
+from pixshift.services.audit import Actor
 from tests import factories, servers
 from tests.integration.conftest import MakeApp
 
@@ -387,7 +388,7 @@ def is_admin(app: Flask, who: factories.Person) -> bool:
 
 def promote(app: Flask, who: factories.Person, role: UserRole) -> None:
     with app.app_context():
-        accounts.change_role(app.extensions["toolbox"], who.phone, role, "test")
+        accounts.change_role(app.extensions["toolbox"], who.phone, role, Actor("test"))
 
 
 def test_logout_and_a_changed_role_hold_from_the_next_request(app: Flask) -> None:

@@ -13,6 +13,7 @@ import pytest
 from pixshift.domain.lifecycle import MAX_ATTEMPTS, Reservation, Status
 from pixshift.errors import InvalidInput
 from pixshift.services import desk, leases
+from pixshift.services.audit import Actor
 from tests import jobs
 from tests.jobs import World
 
@@ -165,7 +166,7 @@ def test_a_job_that_two_operators_requeue_at_once_waits_once(world: World) -> No
     def requeue() -> bool:
         with world.app.app_context():
             try:
-                desk.requeue(world.toolbox, job, "cli:tester")
+                desk.requeue(world.toolbox, job, Actor("cli:tester"))
             except InvalidInput:
                 return False
         return True

@@ -47,9 +47,9 @@ def refused(app: Flask, *words: str) -> str:
 
 def acts(app: Flask) -> list[tuple[str, str, Any, Any]]:
     with app.app_context():
-        rows = db.session.scalars(select(AdminAction).order_by(AdminAction.timestamp)).all()
+        rows = db.session.scalars(select(AdminAction).order_by(AdminAction.sequence)).all()
         assert all(row.actor.startswith("cli") for row in rows)
-        return [(row.action_type, row.entity_type, row.entity_id, row.details) for row in rows]
+        return [(row.action_type, row.entity_type, row.entity_id, row.after or row.details) for row in rows]
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
@@ -86,9 +86,9 @@ def test_a_person_is_promoted_and_demoted(app: Flask) -> None:
         assert (result.exit_code, result.output) == (0, f"{person.id} is now {role}.\n")
         assert factories.user_row(app, person.id).role.value == role
     assert acts(app) == [
-        ("ROLE_CHANGE", "USER", who.id, {"from": "GUEST", "to": "ADMIN"}),
-        ("ROLE_CHANGE", "USER", other.id, {"from": "GUEST", "to": "ADMIN"}),
-        ("ROLE_CHANGE", "USER", who.id, {"from": "ADMIN", "to": "GUEST"}),
+        ("ROLE_CHANGE", "USER", who.id, {"role": "ADMIN"}),
+        ("ROLE_CHANGE", "USER", other.id, {"role": "ADMIN"}),
+        ("ROLE_CHANGE", "USER", who.id, {"role": "GUEST"}),
     ]
 
 

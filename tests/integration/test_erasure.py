@@ -30,6 +30,7 @@ from pixshift.models import (
     UserSession,
 )
 from pixshift.services import erasure, exports, orphans
+from pixshift.services.audit import Actor
 from pixshift.tasks.exports import make_due
 from pixshift.tasks.retention import sweep_once
 from tests import factories, jobs
@@ -51,7 +52,7 @@ def erase(who: Person, word: str = "ERASE") -> TestResponse:
 
 def forget(world: World, person: UUID) -> None:
     with world.app.app_context():
-        erasure.erase(world.toolbox, person, "test")
+        erasure.erase(world.toolbox, person, Actor("test"))
 
 
 def photo(world: World, person: UUID) -> Upload:
@@ -283,7 +284,7 @@ def test_the_last_admin_stays(app: Flask) -> None:
     assert answer.status_code == 400
     assert "last admin" in answer.text
     with app.app_context(), pytest.raises(InvalidInput):
-        erasure.erase(app.extensions["toolbox"], admin.id, "test")
+        erasure.erase(app.extensions["toolbox"], admin.id, Actor("test"))
     assert factories.user_row(app, admin.id).phone == admin.phone
     factories.person(app, role=UserRole.ADMIN)
     assert erase(admin).status_code == 303

@@ -14,6 +14,7 @@ from pixshift.errors import PixShiftError
 from pixshift.extensions import db
 from pixshift.models import BillingRecord, PaymentAttempt, QuotaPeriod, Transformation
 from pixshift.services import leases, payments, reconciliation, refunds
+from pixshift.services.audit import Actor
 from tests import money, payment_worlds
 from tests.money import Killed, Shop
 
@@ -95,7 +96,7 @@ class Journey:
         if self.dice.random() < 0.5:
             self.shop.call(refunds.not_good, self.person, self.job)
         else:
-            self.shop.call(refunds.refund, self.shop.record(self.job).id, refunds.BY_OPERATOR, actor="cli")
+            self.shop.call(refunds.refund, self.shop.record(self.job).id, refunds.BY_OPERATOR, actor=Actor("cli"))
 
     def time(self) -> None:
         self.shop.call(reconciliation.tend)

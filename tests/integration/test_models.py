@@ -13,6 +13,7 @@ from pixshift.extensions import db
 from pixshift.models import AdminAction, Identity, Transformation, Upload, User, UserSession
 from pixshift.models.base import read_rows
 from pixshift.services import audit
+from pixshift.services.audit import Actor
 from tests import factories
 
 
@@ -75,7 +76,7 @@ def test_what_belongs_to_a_person_goes_with_the_row(app: Flask) -> None:
 def test_details_of_an_act_come_back_as_they_were(app: Flask) -> None:
     details = {"from": "GUEST", "to": "ADMIN", "numbers": [1, 2.5, None], "words": "äö✓"}
     with app.app_context():
-        audit.record("cli:tester", "ROLE_CHANGE", "USER", None, details)
+        audit.record(Actor("cli:tester"), "ROLE_CHANGE", "USER", None, details)
         db.session.commit()
         db.session.expire_all()
         row = db.session.scalars(select(AdminAction)).one()
@@ -84,7 +85,7 @@ def test_details_of_an_act_come_back_as_they_were(app: Flask) -> None:
 
 def test_an_act_that_is_rolled_back_leaves_no_record(app: Flask) -> None:
     with app.app_context():
-        audit.record("cli:tester", "ROLE_CHANGE", "USER")
+        audit.record(Actor("cli:tester"), "ROLE_CHANGE", "USER")
         db.session.rollback()
         assert db.session.scalars(select(AdminAction)).all() == []
 

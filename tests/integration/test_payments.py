@@ -28,6 +28,7 @@ from pixshift.services import (
     settlements,
     transformations,
 )
+from pixshift.services.audit import Actor
 from tests import money
 from tests.money import Killed, Shop
 
@@ -361,7 +362,7 @@ def test_somebody_whose_payment_is_disputed_cannot_spend(shop: Shop) -> None:
     with pytest.raises(PaymentFailed):
         shop.job(person)
     with pytest.raises(InvalidInput):  # the bank decides: not refunded besides
-        shop.call(refunds.refund, shop.record(paid).id, refunds.BY_OPERATOR, actor="cli")
+        shop.call(refunds.refund, shop.record(paid).id, refunds.BY_OPERATOR, actor=Actor("cli"))
     assert shop.world.ledger().refunded == 0
 
 

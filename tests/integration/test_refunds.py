@@ -12,6 +12,7 @@ import pytest
 from pixshift.domain.lifecycle import BillingStatus, RefundStatus
 from pixshift.errors import ExternalServiceError, InvalidInput, NotFound, PaymentFailed
 from pixshift.services import refunds
+from pixshift.services.audit import Actor
 from tests import money
 from tests.money import Shop
 
@@ -41,7 +42,7 @@ def test_an_operators_refund_gives_everything_back_once(both: Shop) -> None:
     results: list[RefundStatus] = []
 
     def press() -> None:
-        results.append(both.call(refunds.refund, record.id, refunds.BY_OPERATOR, actor="cli").status)
+        results.append(both.call(refunds.refund, record.id, refunds.BY_OPERATOR, actor=Actor("cli")).status)
 
     threads = [threading.Thread(target=press) for _ in range(6)]
     for thread in threads:
@@ -172,6 +173,6 @@ def test_a_refund_of_a_gateway_that_is_gone_waits_for_it(shop: Shop, caplog: pyt
 def test_what_was_never_charged_cannot_be_given_back(shop: Shop) -> None:
     job = shop.held(shop.person())
     with pytest.raises(InvalidInput, match="Nothing is left"):
-        shop.call(refunds.refund, shop.record(job).id, refunds.BY_OPERATOR, actor="cli")
+        shop.call(refunds.refund, shop.record(job).id, refunds.BY_OPERATOR, actor=Actor("cli"))
     shop.call(refunds.send_again, uuid4())  # a refund that is gone: nothing happens
     assert shop.world.ledger().refunded == 0

@@ -22,6 +22,7 @@ from pixshift.gateways.status_mirror import NoStatusMirror, RedisStatusMirror
 from pixshift.models import User
 from pixshift.models.base import utcnow
 from pixshift.services import desk, leases, retention, sessions, transformations, watching
+from pixshift.services.audit import Actor
 from tests import jobs, servers
 from tests.jobs import World
 
@@ -174,8 +175,8 @@ def test_what_the_sweeper_takes_back_is_seen_at_once(place: Desk) -> None:
 
 def test_what_an_operator_does_is_seen_at_once(place: Desk) -> None:
     tools = place.world.toolbox
-    assert place.changed(lambda: desk.fail(tools, place.job, "cli:tester")) == ("FAILED", "final")
-    assert place.changed(lambda: desk.requeue(tools, place.job, "cli:tester")) == ("PENDING", "waiting")
+    assert place.changed(lambda: desk.fail(tools, place.job, Actor("cli:tester"))) == ("FAILED", "final")
+    assert place.changed(lambda: desk.requeue(tools, place.job, Actor("cli:tester"))) == ("PENDING", "waiting")
 
 
 def test_a_download_and_a_deletion_are_seen_at_once(place: Desk) -> None:

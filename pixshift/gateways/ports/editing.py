@@ -17,7 +17,10 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class EditRequest:
-    """One photo to change. ``photo`` is our own normalised JPEG (≤ 2048 px), ``style`` the slug of the type."""
+    """One photo to change. ``photo`` is our own normalised JPEG (≤ 2048 px), ``style`` the slug of the type.
+
+    ``aspect_ratio`` such as 3:2; None: the photo's own.
+    """
 
     photo: bytes
     prompt: str
@@ -26,6 +29,7 @@ class EditRequest:
     height: int
     media_type: str = "image/jpeg"
     model: str | None = None
+    aspect_ratio: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

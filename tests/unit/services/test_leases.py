@@ -10,6 +10,7 @@ from pixshift.domain.lifecycle import LEASE, MAX_ATTEMPTS, Reservation, Stage, S
 from pixshift.errors import InvalidInput
 from pixshift.models import User
 from pixshift.services import desk, leases
+from pixshift.services.audit import Actor
 from pixshift.tasks.retention import sweep_once
 from tests import jobs
 from tests.jobs import World
@@ -195,7 +196,7 @@ def test_an_operator_may_requeue_a_failed_job_and_it_costs_its_owner_nothing(wor
     world.make_next()
     assert world.free_used(person) == 0
     with world.app.app_context():
-        desk.requeue(world.toolbox, job, "cli:tester")
+        desk.requeue(world.toolbox, job, Actor("cli:tester"))
     row = world.read(job)
     assert (row.status, row.stage, row.attempts, row.due_at) == (Status.PENDING, Stage.WAITING, 0, world.clock())
     assert (row.error_code, row.error_message, row.failure_reason, row.finished_at) == (None, None, None, None)
@@ -212,7 +213,7 @@ def test_a_requeued_job_that_fails_again_gives_nothing_back_a_second_time(world:
     world.editor.fail("PROMPT_BLOCKED", times=2)
     world.make_next()
     with world.app.app_context():
-        desk.requeue(world.toolbox, job, "cli:tester")
+        desk.requeue(world.toolbox, job, Actor("cli:tester"))
     world.make_next()
     assert world.read(job).status is Status.FAILED
     assert world.free_used(person) == 3
@@ -221,10 +222,10 @@ def test_a_requeued_job_that_fails_again_gives_nothing_back_a_second_time(world:
 def test_only_a_failed_job_can_be_requeued(world: World) -> None:
     job = world.job()
     with world.app.app_context(), pytest.raises(InvalidInput, match="PENDING"):
-        desk.requeue(world.toolbox, job, "cli:tester")
+        desk.requeue(world.toolbox, job, Actor("cli:tester"))
     world.make_next()
     with world.app.app_context(), pytest.raises(InvalidInput, match="COMPLETED"):
-        desk.requeue(world.toolbox, job, "cli:tester")
+        desk.requeue(world.toolbox, job, Actor("cli:tester"))
 
 
 def test_an_operator_who_ends_a_running_job_gives_back_what_it_took_and_its_worker_changes_nothing(
@@ -234,7 +235,7 @@ def test_an_operator_who_ends_a_running_job_gives_back_what_it_took_and_its_work
     job = world.job(person)
     claimed = world.claimed()
     with world.app.app_context():
-        desk.fail(world.toolbox, job, "cli:tester")
+        desk.fail(world.toolbox, job, Actor("cli:tester"))
     world.make(claimed)
     assert (world.read(job).status, world.read(job).failure_reason) == (Status.FAILED, "STOPPED")
     assert world.free_used(person) == 0
