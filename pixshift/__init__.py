@@ -11,6 +11,7 @@ from pixshift import logs
 from pixshift.blueprints import (
     access,
     account_data,
+    admin,
     api,
     assets,
     auth,
@@ -88,6 +89,7 @@ def create_app(settings: Settings | None = None, gateways: Gateways | None = Non
         webhooks,
     ):
         app.register_blueprint(module.blueprint)
+    app.register_blueprint(admin.build())
     app.register_blueprint(api.build(), url_prefix="/api/v1")
     app.register_blueprint(api.build(), url_prefix="/api", name="api_short")
     Compress(app)

@@ -12,7 +12,9 @@ from flask.typing import ResponseReturnValue
 
 ROOT = Path(__file__).resolve().parent.parent / "static"
 SHEET = "pixshift.css"
+ADMIN_SHEET = "admin.css"  # for admins only: nobody else loads it
 LAYERS = ("reset", "tokens", "base", "components", "pages")
+ADMIN_LAYERS = ("admin",)
 YEAR = 365 * 24 * 3600
 TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -37,9 +39,10 @@ def _asset(path: str, body: bytes) -> Asset:
     return Asset(body, TYPES[Path(path).suffix], hashlib.sha256(body).hexdigest()[:12])
 
 
-def _sheet(root: Path) -> bytes:
-    order = f"@layer {', '.join(LAYERS)};\n"
-    return (order + "".join((root / "css" / f"{name}.css").read_text("utf-8") for name in LAYERS)).encode()
+def _sheet(root: Path, layers: tuple[str, ...]) -> bytes:
+    """Layers in the order in which later ones win; a sheet that is loaded later wins as a whole."""
+    order = f"@layer {', '.join(layers)};\n"
+    return (order + "".join((root / "css" / f"{name}.css").read_text("utf-8") for name in layers)).encode()
 
 
 def load(root: Path = ROOT) -> dict[str, Asset]:
@@ -48,7 +51,8 @@ def load(root: Path = ROOT) -> dict[str, Asset]:
     assets = {
         path: _asset(path, (root / path).read_bytes()) for path in (f.relative_to(root).as_posix() for f in files)
     }
-    return assets | {SHEET: _asset(SHEET, _sheet(root))}
+    sheets = {SHEET: _sheet(root, LAYERS), ADMIN_SHEET: _sheet(root, ADMIN_LAYERS)}
+    return assets | {name: _asset(name, body) for name, body in sheets.items()}
 
 
 def register(app: Flask) -> None:

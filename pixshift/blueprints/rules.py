@@ -3,6 +3,7 @@
 from enum import Enum
 from typing import NamedTuple
 
+from pixshift.blueprints.admin_rules import DESK
 from pixshift.blueprints.limits import Calls
 
 
@@ -109,6 +110,7 @@ RULES: dict[str, Rule] = {
     "api.transformations.update": Rule(Who.SIGNED_IN, Calls.WRITE),
     "api.transformations.download": Rule(Who.SIGNED_IN, Calls.READ),
     "api.transformations.share_picture": Rule(Who.SIGNED_IN, Calls.WRITE),
+    **{endpoint: Rule(Who.ADMIN, calls) for endpoint, calls in DESK.items()},
 }
 # Called by other companies' machines, and by browsers of themselves, which know no CSRF token: each route checks its
 # sender's signature itself, or changes nothing.
