@@ -10,7 +10,7 @@ from pixshift.domain.lifecycle import SubscriptionStatus
 from pixshift.domain.pricing import Money
 from pixshift.errors import NotFound
 from pixshift.gateways.ports import SubscriptionRef
-from pixshift.models import Subscription
+from pixshift.models import QuotaPeriod, Subscription
 from pixshift.models.base import read_one, read_rows
 from pixshift.services import billing
 
@@ -44,11 +44,10 @@ def current(user_id: UUID, now: datetime) -> Plan | None:
     quota = billing.quota(user_id, now)
     row = live(user_id)
     if row is None and quota is not None:
-        mine = Subscription.user_id == user_id
-        row = read_one(select(Subscription).where(mine).order_by(Subscription.created_at.desc()).limit(1))
+        paid = QuotaPeriod.subscription_id == Subscription.id
+        row = read_one(select(Subscription).join(QuotaPeriod, paid).where(QuotaPeriod.id == quota.period_id))
     if row is None:
         return None
-    is_late = row.grace_ends_at is not None and row.grace_ends_at <= now
     return Plan(
         id=row.id,
         status=row.status,
@@ -62,7 +61,7 @@ def current(user_id: UUID, now: datetime) -> Plan | None:
         past_due_at=row.past_due_at,
         grace_ends_at=row.grace_ends_at,
         method_label=row.method_label,
-        is_usable=quota is not None and not is_late,
+        is_usable=quota is not None,
     )
 
 

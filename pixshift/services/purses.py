@@ -10,7 +10,7 @@ from pixshift.errors import ConfigurationError, FreeTierExhausted, InvalidInput,
 from pixshift.extensions import db
 from pixshift.models import Transformation, User
 from pixshift.models.base import read_rows
-from pixshift.services import billing, payment_rules
+from pixshift.services import billing, payment_rules, plans
 from pixshift.services.toolbox import Toolbox
 
 
@@ -35,9 +35,10 @@ def reserve(toolbox: Toolbox, user_id: UUID, tier: str | None) -> tuple[Purse, U
 def _reserve_paid(
     toolbox: Toolbox, user_id: UUID, tier: str | None, exhausted: FreeTierExhausted
 ) -> tuple[Purse, UUID | None]:
-    chosen = tier or _chosen(user_id)
     payment_rules.require_unblocked(user_id)
-    if billing.quota(user_id, toolbox.now()) is not None:
+    has_month = billing.quota(user_id, toolbox.now()) is not None
+    chosen = tier or _chosen(user_id, has_month)
+    if has_month:
         try:
             return Purse.PREMIUM, billing.reserve_quota(user_id, toolbox.now())
         except PaymentRequired:
@@ -68,7 +69,11 @@ def _require_few_unpaid(toolbox: Toolbox, user_id: UUID) -> None:
         )
 
 
-def _chosen(user_id: UUID) -> str | None:
-    """The tier they chose for when nothing is free any more."""
+def _chosen(user_id: UUID, has_month: bool) -> str | None:
+    """The tier they chose for when nothing is free any more.
+
+    Premium is no choice any more once it is over: what costs something else is asked for first.
+    """
     tier: str | None = read_rows(select(User.pricing_tier).where(User.id == user_id))[0].pricing_tier
-    return tier
+    is_over = tier == Purse.PREMIUM and not has_month and plans.live(user_id) is None
+    return None if is_over else tier

@@ -67,7 +67,7 @@ def finish(toolbox: Toolbox, record_id: UUID) -> None:
         payment_states.close(toolbox, record_id, end)
     elif end is Reservation.RELEASED:
         _let_go(toolbox, attempt)
-    elif attempt.status is PaymentStatus.HELD:
+    else:  # also what is not held: then nothing is taken, and its page is closed
         _capture(toolbox, record, attempt)
 
 

@@ -1,22 +1,21 @@
 """What a gateway says of a plan, written down: one transaction under a lock on the plan.
 
-A month of pictures is granted once per paid invoice. News that is older than what is known changes nothing.
+Its paid invoices are ``plan_months``'. News that is older than what is known changes nothing.
 """
 
 import logging
 from datetime import datetime, timedelta
-from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 
-from pixshift.domain.lifecycle import BillingStatus, Purse, SubscriptionStatus, subscription_may_become
+from pixshift.domain.lifecycle import SubscriptionStatus, subscription_may_become
 from pixshift.domain.pricing import Money
 from pixshift.extensions import db
-from pixshift.gateways.ports import InvoiceState, SubscriptionState
-from pixshift.models import BillingRecord, QuotaPeriod, Subscription, User
+from pixshift.gateways.ports import SubscriptionState
+from pixshift.models import Subscription
 from pixshift.models.base import change
-from pixshift.services import billing
+from pixshift.services import plan_months
 from pixshift.services.toolbox import Toolbox
 
 log = logging.getLogger(__name__)
@@ -25,6 +24,7 @@ MISSING = "missing"
 MISSING_AFTER = timedelta(minutes=10)  # what a gateway does not know by then never reached it
 SOON = timedelta(minutes=5)
 _LOOK_AGAIN = {SubscriptionStatus.ACTIVE: timedelta(days=1), SubscriptionStatus.PAST_DUE: timedelta(hours=1)}
+_PAGE_LEFT_OPEN = timedelta(hours=1)  # after the end: it cannot be closed, and may still be paid on
 
 
 def is_theirs(plan: Subscription, state: SubscriptionState) -> bool:
@@ -32,20 +32,31 @@ def is_theirs(plan: Subscription, state: SubscriptionState) -> bool:
     return (state.subscription_id, state.user_id) == (plan.id, plan.user_id)
 
 
-def apply(toolbox: Toolbox, subscription_id: UUID, state: SubscriptionState | None) -> None:
-    """Write down how a plan stands at its gateway; None: it knows of no such plan."""
+def apply(
+    toolbox: Toolbox, subscription_id: UUID, state: SubscriptionState | None, *, is_given_up: bool = False
+) -> None:
+    """Write down how a plan stands at its gateway; None: it knows of no such plan.
+
+    ``is_given_up``: it ends here even if the gateway cannot close the page that waits. What is paid there all the same
+    is noticed, as the plan is still looked at.
+    """
     now = toolbox.now()
     plan = _lock(subscription_id)
     if state is None or not is_theirs(plan, state):
         _miss(plan, MISSING if state is None else MISMATCH, now)
-    elif _is_as_agreed(plan, state):
-        _follow(toolbox, plan, state, now)
     else:
-        _note(plan, MISMATCH)
-        _name(plan, state)
-        if state.status is SubscriptionStatus.ENDED:
+        _follow(toolbox, plan, state, now)
+        if is_given_up and state.status is plan.status is SubscriptionStatus.INCOMPLETE:
             _end(plan)
     _plan_next_look(plan, state, now)
+    db.session.commit()
+
+
+def give_up(toolbox: Toolbox, subscription_id: UUID) -> None:
+    """End a plan that was never paid, and whose gateway cannot be asked; it is looked at when it can be again."""
+    waits = (Subscription.id == subscription_id) & (Subscription.status == SubscriptionStatus.INCOMPLETE)
+    over = {"status": SubscriptionStatus.ENDED, "next_look_at": toolbox.now() + SOON}
+    change(update(Subscription).where(waits).values(over))
     db.session.commit()
 
 
@@ -56,18 +67,18 @@ def put_off(toolbox: Toolbox, subscription_id: UUID) -> None:
     db.session.commit()
 
 
-def _is_as_agreed(plan: Subscription, state: SubscriptionState) -> bool:
-    return (state.money, state.is_live) == (Money(plan.amount, plan.currency), plan.is_live)
-
-
 def _follow(toolbox: Toolbox, plan: Subscription, state: SubscriptionState, now: datetime) -> None:
+    """What is as agreed moves on. Anything else only ends: it is ended at the gateway by whoever looked."""
+    is_agreed = (state.money, state.is_live) == (Money(plan.amount, plan.currency), plan.is_live)
     _name(plan, state)
     plan.method_label = state.method_label or plan.method_label
     plan.cancels_at_period_end = state.cancels_at_period_end
-    for invoice in sorted(state.invoices, key=lambda each: each.starts_at):
-        if invoice.is_paid:
-            _grant(toolbox, plan, invoice, now)
-    if subscription_may_become(plan.status, state.status):
+    paid = sorted((each for each in state.invoices if each.is_paid), key=lambda each: each.starts_at)
+    taken = [plan_months.take(toolbox, plan, each, now, is_agreed=is_agreed) for each in paid]
+    is_right = is_agreed and all(taken)
+    _note(plan, None if is_right else MISMATCH)
+    is_allowed = is_right or state.status is SubscriptionStatus.ENDED
+    if is_allowed and subscription_may_become(plan.status, state.status):
         _move(toolbox, plan, state.status, now)
     if plan.status is SubscriptionStatus.ACTIVE:
         plan.period_end = state.period_end or plan.period_end
@@ -75,9 +86,6 @@ def _follow(toolbox: Toolbox, plan: Subscription, state: SubscriptionState, now:
 
 def _move(toolbox: Toolbox, plan: Subscription, new: SubscriptionStatus, now: datetime) -> None:
     log.info("plan moved", extra={"plan": str(plan.id), "old": plan.status.value, "new": new.value})
-    if new is SubscriptionStatus.ENDED:
-        _end(plan)
-        return
     plan.status = new
     is_late = new is SubscriptionStatus.PAST_DUE
     plan.past_due_at = now if is_late else None
@@ -87,57 +95,12 @@ def _move(toolbox: Toolbox, plan: Subscription, new: SubscriptionStatus, now: da
 def _end(plan: Subscription) -> None:
     """It stays ended; months that are paid stay until they are over."""
     plan.status = SubscriptionStatus.ENDED
-    premium = (User.id == plan.user_id) & (User.pricing_tier == Purse.PREMIUM.value)
-    change(update(User).where(premium).values(pricing_tier=None))
-
-
-def _grant(toolbox: Toolbox, plan: Subscription, invoice: InvoiceState, now: datetime) -> None:
-    """One month of pictures and one billing record for a paid invoice, the first time that it is seen."""
-    same = (BillingRecord.gateway == plan.gateway) & (BillingRecord.invoice_id == invoice.invoice_id)
-    seen = db.session.scalars(select(BillingRecord.subscription_id).where(same)).one_or_none()
-    if seen == plan.id:
-        return
-    is_right = invoice.money == Money(plan.amount, plan.currency) and invoice.starts_at < invoice.ends_at
-    if seen is not None or not is_right:
-        _note(plan, MISMATCH)
-        return
-    is_first = db.session.scalar(select(QuotaPeriod.id).where(QuotaPeriod.subscription_id == plan.id).limit(1)) is None
-    period = {"granted": plan.monthly_limit, "starts_at": invoice.starts_at, "ends_at": invoice.ends_at}
-    whose = {"user_id": plan.user_id, "subscription_id": plan.id, "invoice_id": invoice.invoice_id, "created_at": now}
-    change(insert(QuotaPeriod).values(**whose, **period))
-    _record(plan, invoice, whose, _describe(toolbox, invoice), now)
-    if is_first:
-        person = (User.id == plan.user_id) & User.erased_at.is_(None)
-        change(update(User).where(person).values(pricing_tier=Purse.PREMIUM.value))
-
-
-def _record(plan: Subscription, invoice: InvoiceState, whose: dict[str, Any], description: str, now: datetime) -> None:
-    record_id = uuid4()
-    charged = {
-        "id": record_id,
-        "description": description,
-        "amount": invoice.money.amount,
-        "currency": invoice.money.currency,
-        "status": BillingStatus.COMPLETED,
-        "captured": invoice.money.amount,
-        "captured_at": now,
-        "gateway": plan.gateway,
-        "payment_gateway_transaction_id": invoice.payment_id,
-        "method_label": plan.method_label,
-    }
-    change(insert(BillingRecord).values(whose | charged))
-    billing.give_number(record_id)
-
-
-def _describe(toolbox: Toolbox, invoice: InvoiceState) -> str:
-    """Such as: Premium, 3 Nov to 3 Dec."""
-    name = toolbox.settings.tier(Purse.PREMIUM.value).name
-    starts, ends = invoice.starts_at, invoice.ends_at
-    return f"{name}, {starts.day} {starts:%b} to {ends.day} {ends:%b}"
 
 
 def _miss(plan: Subscription, failure: str, now: datetime) -> None:
     """Nothing there is ours. One that was never paid ends, when its page is over or was never made; others stay."""
+    if plan.status is SubscriptionStatus.ENDED:
+        return  # gateways forget
     is_young = plan.created_at > now - MISSING_AFTER
     if plan.status is SubscriptionStatus.INCOMPLETE and failure == MISSING:
         if not is_young and (plan.session_id is None or plan.expires_at <= now):
@@ -148,11 +111,11 @@ def _miss(plan: Subscription, failure: str, now: datetime) -> None:
         _end(plan)
 
 
-def _note(plan: Subscription, failure: str) -> None:
-    """Told once; nothing was granted."""
-    if plan.failure != failure:
+def _note(plan: Subscription, failure: str | None) -> None:
+    """Told once, until it is as agreed again (None)."""
+    if failure is not None and plan.failure != failure:
         log.error("plan is not as agreed, nothing is granted", extra={"plan": str(plan.id), "reason": failure})
-        plan.failure = failure
+    plan.failure = failure
 
 
 def _name(plan: Subscription, state: SubscriptionState) -> None:
@@ -167,7 +130,8 @@ def _plan_next_look(plan: Subscription, state: SubscriptionState | None, now: da
     plan.updated_at = now
     if plan.status is SubscriptionStatus.ENDED:
         runs_on = state is not None and is_theirs(plan, state) and state.status is not SubscriptionStatus.ENDED
-        plan.next_look_at = now + SOON if runs_on else None
+        is_page = state is not None and state.status is SubscriptionStatus.INCOMPLETE
+        plan.next_look_at = now + (_PAGE_LEFT_OPEN if is_page else SOON) if runs_on else None
         return
     ends = plan.grace_ends_at if plan.status is SubscriptionStatus.PAST_DUE else plan.period_end
     usual = now + _LOOK_AGAIN.get(plan.status, SOON)

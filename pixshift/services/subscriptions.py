@@ -16,7 +16,7 @@ from pixshift.domain.pricing import Money
 from pixshift.errors import ExternalServiceError, InvalidInput, NotFound, PixShiftError
 from pixshift.extensions import db
 from pixshift.gateways.ports import PaymentGateway, SubscriptionOrder, SubscriptionState
-from pixshift.models import Subscription, User
+from pixshift.models import QuotaPeriod, Subscription, User
 from pixshift.models.base import change, read_rows
 from pixshift.services import customers, payment_rules, subscription_states
 from pixshift.services.plans import NOT_ENDED, Plan, current, find, live, reference, session_owner
@@ -71,8 +71,7 @@ def cancel(toolbox: Toolbox, user_id: UUID) -> None:
     if plan.status is not SubscriptionStatus.ACTIVE:
         _look(toolbox, plan, must_end=True)
         return
-    gateway = payment_rules.chosen(toolbox, plan.gateway)
-    _apply(toolbox, plan, gateway.cancel_subscription(reference(plan), at_period_end=True))
+    _apply(toolbox, plan, _gateway(toolbox, plan).cancel_subscription(reference(plan), at_period_end=True))
 
 
 def resume(toolbox: Toolbox, user_id: UUID) -> None:
@@ -81,8 +80,7 @@ def resume(toolbox: Toolbox, user_id: UUID) -> None:
     plan = _of(user_id)
     if not plan.cancels_at_period_end:
         return
-    gateway = payment_rules.chosen(toolbox, plan.gateway)
-    _apply(toolbox, plan, gateway.resume_subscription(reference(plan)))
+    _apply(toolbox, plan, _gateway(toolbox, plan).resume_subscription(reference(plan)))
     if find(plan.id).status is _ENDED:
         raise InvalidInput("Premium has ended. You can start it again.")
 
@@ -128,17 +126,34 @@ def _look_safely(toolbox: Toolbox, subscription_id: UUID, *, must_end: bool = Fa
     return True
 
 
-def _look(toolbox: Toolbox, plan: Subscription, *, must_end: bool = False) -> None:
-    gateway = toolbox.gateways.payments.get(plan.gateway)
-    if gateway is None:
-        raise ExternalServiceError(f"Payments by {plan.gateway} are not set up here any more.")
+def _look(toolbox: Toolbox, plan: Subscription, *, must_end: bool = False, is_replaced: bool = False) -> None:
+    gateway = _gateway(toolbox, plan)
     state = gateway.look_subscription(reference(plan))
     _apply(toolbox, plan, state)
     if state is None or state.status is _ENDED or not subscription_states.is_theirs(plan, state):
         return
     plan = find(plan.id)
     if must_end or _should_end(toolbox, plan):
-        _apply(toolbox, plan, gateway.cancel_subscription(reference(plan), at_period_end=False))
+        state = gateway.cancel_subscription(reference(plan), at_period_end=False)
+        subscription_states.apply(toolbox, plan.id, state, is_given_up=True)
+    elif plan.status is _INCOMPLETE and (is_replaced or plan.expires_at <= toolbox.now()):
+        _withdraw(toolbox, plan, gateway)
+
+
+def _withdraw(toolbox: Toolbox, plan: Subscription, gateway: PaymentGateway) -> None:
+    """Close a page; at the period's end, as it may be paid in this very moment: that can be taken back, and is."""
+    state = gateway.cancel_subscription(reference(plan), at_period_end=True)
+    subscription_states.apply(toolbox, plan.id, state, is_given_up=True)
+    if state.cancels_at_period_end:
+        _apply(toolbox, plan, gateway.resume_subscription(reference(find(plan.id))))
+
+
+def _gateway(toolbox: Toolbox, plan: Subscription) -> PaymentGateway:
+    """Raises ExternalServiceError: a plan may be older than the settings."""
+    gateway = toolbox.gateways.payments.get(plan.gateway)
+    if gateway is None:
+        raise ExternalServiceError(f"Payments by {plan.gateway} are not set up here any more.")
+    return gateway
 
 
 def _apply(toolbox: Toolbox, plan: Subscription, state: SubscriptionState | None) -> None:
@@ -146,11 +161,10 @@ def _apply(toolbox: Toolbox, plan: Subscription, state: SubscriptionState | None
 
 
 def _should_end(toolbox: Toolbox, plan: Subscription) -> bool:
-    """Whether a plan that goes on at the gateway must not: it ended here, its page or its grace is over, its owner
-    left."""
-    now = toolbox.now()
-    is_over = plan.status is _ENDED or (plan.status is _INCOMPLETE and plan.expires_at <= now)
-    is_late = plan.grace_ends_at is not None and plan.grace_ends_at <= now
+    """Whether a plan that goes on at the gateway must not: it is not as agreed, it ended here, its grace is over, its
+    owner left."""
+    is_over = plan.status is _ENDED or plan.failure == subscription_states.MISMATCH
+    is_late = plan.grace_ends_at is not None and plan.grace_ends_at <= toolbox.now()
     left = select(User.id).where(User.id == plan.user_id, User.erased_at.is_not(None))
     return is_over or is_late or bool(read_rows(left))
 
@@ -174,17 +188,21 @@ def _is_open(toolbox: Toolbox, plan: Subscription, gateway: PaymentGateway) -> b
     """Whether a plan's page can be gone on with, also one that nobody knows to be made."""
     now = toolbox.now()
     is_known = plan.url is not None or plan.created_at > now - subscription_states.MISSING_AFTER
-    return plan.gateway == gateway.name and plan.expires_at > now and is_known
+    is_right = plan.gateway == gateway.name and plan.failure is None
+    return is_right and plan.expires_at > now and is_known
 
 
 def _close(toolbox: Toolbox, plan: Subscription) -> None:
-    """End a plan that another one replaces; one that was paid in the meantime stands."""
-    _look(toolbox, plan)
-    if _unpaid(plan.user_id) is None:
+    """End a plan that another one replaces; one that was paid in the meantime stands. Raises InvalidInput then."""
+    if plan.gateway not in toolbox.gateways.payments and plan.expires_at <= toolbox.now():
+        subscription_states.give_up(toolbox, plan.id)
         return
-    _look(toolbox, plan, must_end=True)
-    if _unpaid(plan.user_id) is not None:
+    _look(toolbox, plan, is_replaced=True)
+    _unpaid(plan.user_id)
+    if find(plan.id).status is _INCOMPLETE:
         raise ExternalServiceError("Your first try has not ended yet. Please try again in a minute.", retryable=True)
+    if read_rows(select(QuotaPeriod.id).where(QuotaPeriod.subscription_id == plan.id)):
+        raise InvalidInput("Your month is paid already. Nothing more was charged.")
 
 
 def _begin(toolbox: Toolbox, user_id: UUID, gateway: PaymentGateway) -> Subscription:

@@ -20,6 +20,7 @@ from pixshift.extensions import db
 from pixshift.gateways.ports import Event, EventKind
 from pixshift.models import User, WebhookEvent
 from pixshift.services import reconciliation, webhooks
+from pixshift.services.audit import Actor
 from tests import money
 from tests.money import Shop
 
@@ -182,7 +183,7 @@ def test_a_dispute_blocks_spending_and_an_operator_ends_that(shop: Shop) -> None
     with shop.jobs.app.app_context():
         db.session.get(User, person).phone = "+12025550199"  # type: ignore[union-attr]
         db.session.commit()
-    assert shop.call(webhooks.unblock, "+12025550199", "cli") == person
+    assert shop.call(webhooks.unblock, "+12025550199", Actor("cli")) == person
     assert not shop.is_blocked(person)
     send(shop, EventKind.DISPUTE, "dispute_late", payment_id=shop.attempt(job).payment_id)
     shop.call(webhooks.process_due)
