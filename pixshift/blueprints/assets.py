@@ -4,6 +4,7 @@ The files are read once, when the application is built: what is served cannot ch
 """
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ SHEET = "pixshift.css"
 ADMIN_SHEET = "admin.css"  # for admins only: nobody else loads it
 LAYERS = ("reset", "tokens", "base", "components", "pages")
 ADMIN_LAYERS = ("admin",)
+_FOR_READERS = re.compile(r"/\*.*?\*/\s*|^\s+", re.DOTALL | re.MULTILINE)  # comments and indentation
 YEAR = 365 * 24 * 3600
 TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -42,7 +44,8 @@ def _asset(path: str, body: bytes) -> Asset:
 def _sheet(root: Path, layers: tuple[str, ...]) -> bytes:
     """Layers in the order in which later ones win; a sheet that is loaded later wins as a whole."""
     order = f"@layer {', '.join(layers)};\n"
-    return (order + "".join((root / "css" / f"{name}.css").read_text("utf-8") for name in layers)).encode()
+    text = "".join((root / "css" / f"{name}.css").read_text("utf-8") for name in layers)
+    return (order + _FOR_READERS.sub("", text)).encode()
 
 
 def load(root: Path = ROOT) -> dict[str, Asset]:
