@@ -8,9 +8,10 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, select
 
+from pixshift.domain import otp
 from pixshift.domain.lifecycle import Status
-from pixshift.errors import RateLimitExceeded
-from pixshift.gateways.ports import Usage
+from pixshift.errors import ExternalServiceError, RateLimitExceeded
+from pixshift.gateways.ports import Usage, Window
 from pixshift.models import Attempt, Transformation
 from pixshift.models.base import read_rows
 from pixshift.services.toolbox import Toolbox
@@ -55,9 +56,7 @@ def require_room(toolbox: Toolbox, user_id: UUID) -> None:
             details={"scope": "person"},
         )
     spent = today(toolbox)
-    if spent.share >= caps.alert_at:
-        level = logging.ERROR if spent.share >= 1 else logging.WARNING
-        log.log(level, "spend alert", extra={"spent": str(spent.amount), "cap": str(spent.cap)})
+    _alert(toolbox, spent)
     if spent.share >= 1:
         raise RateLimitExceeded(
             "We made as many pictures today as we can.",
@@ -65,6 +64,21 @@ def require_room(toolbox: Toolbox, user_id: UUID) -> None:
             retry_after=until,
             details={"scope": "all"},
         )
+
+
+def _alert(toolbox: Toolbox, spent: Spent) -> None:
+    """Each kind is said once a day, by whichever process comes first: near the cap, and at it."""
+    if spent.share < toolbox.settings.billing.spend_caps.alert_at:
+        return
+    level = logging.ERROR if spent.share >= 1 else logging.WARNING
+    day = f"spend-{logging.getLevelName(level)}|{toolbox.now():%Y-%m-%d}"
+    window = Window(otp.counter_key(toolbox.secret, "alert", day), 1, otp.DAY)
+    try:
+        is_news = toolbox.gateways.otp.take([window]) == 0.0
+    except ExternalServiceError:  # nothing is counted just now: rather told twice than not at all
+        is_news = True
+    if is_news:
+        log.log(level, "spend alert", extra={"spent": str(spent.amount), "cap": str(spent.cap)})
 
 
 def _spent(toolbox: Toolbox, *whose: ColumnElement[bool]) -> Decimal:
