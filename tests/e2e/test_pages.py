@@ -70,6 +70,7 @@ AUDIT = """(isPhone) => {
 
 PUBLIC = ["/", "/login", "/privacy", "/goodbye", "/s/nothing", "/nowhere"]
 OWN = [
+    "/billing",
     "/",
     "/dashboard",
     "/transform",
