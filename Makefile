@@ -10,7 +10,8 @@ RUN := .venv/run.stamp
 DEV := .venv/dev.stamp
 # The locks are complete, so nothing is left to resolve; a resolver would trip over extras whose pin names none.
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --no-deps
-MONEY_SERVICES := billing payments payment_rows payment_states purses reconciliation refund_states refunds settlements subscription_states plans subscriptions
+MONEY_SERVICES := billing customers payment_rows payment_rules payment_states payments plan_months plans purses reconciliation \
+  refund_states refunds settlements spend subscription_states subscriptions webhooks
 comma := ,
 MONEY := pixshift/domain/pricing.py,pixshift/domain/lifecycle.py$(subst $() ,,$(MONEY_SERVICES:%=$(comma)pixshift/services/%.py))
 

@@ -76,7 +76,8 @@ def events(waiting: bool, as_json: bool) -> None:
     """The last 100 events that gateways sent, newest first."""
     found = payment_health.events(waiting=waiting)
     rows = [
-        [f"{item.received_at:%Y-%m-%d %H:%M:%S}", item.gateway, item.type, item.outcome or "waiting"] for item in found
+        [f"{item.received_at:%Y-%m-%d %H:%M:%S}", item.gateway, item.type, payment_health.outcome(item)]
+        for item in found
     ]
     if as_json:
         keys = ("receivedAt", "gateway", "type", "outcome")

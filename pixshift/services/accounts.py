@@ -7,11 +7,11 @@ from decimal import Decimal
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
-from pixshift.domain import otp
-from pixshift.domain.lifecycle import BillingStatus, Status
+from pixshift.domain import lookups, otp
+from pixshift.domain.lifecycle import Status
 from pixshift.domain.roles import AuthProvider, UserRole
 from pixshift.errors import AuthInvalid, InvalidInput, NotFound, PixShiftError, RateLimitExceeded
 from pixshift.extensions import db
@@ -174,38 +174,62 @@ class Profile:
 
 
 def profile(user_id: UUID) -> Profile:
-    made = select(func.count()).where(Transformation.user_id == user_id, Transformation.status == Status.COMPLETED)
-    spent = select(func.coalesce(func.sum(BillingRecord.amount), 0)).where(
-        BillingRecord.user_id == user_id, BillingRecord.status == BillingStatus.COMPLETED
-    )
+    """Somebody with what they made; ``total_spent`` is what was kept of theirs, in US dollars."""
+    own = (Transformation.user_id == user_id) & Transformation.lab_run_id.is_(None)
+    made = select(func.count()).where(own, Transformation.status == Status.COMPLETED)
+    kept = func.coalesce(func.sum(BillingRecord.captured - BillingRecord.refunded), 0)
+    spent = select(kept).where(BillingRecord.user_id == user_id, BillingRecord.currency == "USD")
     totals = read_rows(select(made.scalar_subquery().label("made"), spent.scalar_subquery().label("spent")))[0]
     return Profile(person(user_id), totals.made, Decimal(totals.spent))
 
 
 def find(who: str) -> User:
-    """By e-mail or phone, for operators. Raises NotFound."""
-    number = "".join(letter for letter in who if letter not in " -()")
-    user = db.session.scalar(select(User).where(or_(func.lower(User.email) == who.lower(), User.phone == number)))
+    """By e-mail, phone number with its country, or id, for operators. Raises NotFound."""
+    wanted = lookups.sought(who, ())
+    if wanted.user_id is not None:
+        which = User.id == wanted.user_id
+    elif wanted.phones:
+        which = User.phone.in_(wanted.phones)
+    else:
+        which = func.lower(User.email) == wanted.email
+    user = db.session.scalar(select(User).where(which))
     if user is None:
         raise NotFound("Nobody has that e-mail or phone number. `flask users list` shows who there is.")
     return user
 
 
-def everybody(role: UserRole | None = None, limit: int = 100) -> list[User]:
-    query = select(User).order_by(User.created_at.desc()).limit(limit)
-    return list(db.session.scalars(query.where(User.role == role) if role else query))
-
-
-def change_role(toolbox: Toolbox, who: str, role: UserRole, actor: Actor) -> User:
-    """Raises NotFound, or InvalidInput when it would leave nobody to administer."""
-    user = find(who)
-    admins = select(User.id).where(User.role == UserRole.ADMIN, User.erased_at.is_(None)).with_for_update()
-    if role is UserRole.GUEST and list(db.session.scalars(admins)) == [user.id]:
-        raise InvalidInput("This is the last admin. Promote somebody else first.")
-    before = {"role": user.role.value}
-    user.role = role
+def change_role(toolbox: Toolbox, user_id: UUID, role: UserRole, actor: Actor) -> User:
+    """Holds from their next request. Raises NotFound, or InvalidInput when it would leave nobody to administer."""
+    if role is not UserRole.ADMIN:
+        require_another_admin(user_id, "role")
+    user = hold(user_id)
+    if user.role is role:
+        db.session.rollback()
+        return user
+    before, user.role = user.role, role
     db.session.flush()
-    audit.record(actor, "ROLE_CHANGE", "USER", user.id, before=before, after={"role": role.value})
+    audit.record(actor, "ROLE_CHANGE", "USER", user_id, before={"role": before.value}, after={"role": role.value})
     db.session.commit()
-    sessions.role_changed(toolbox, user.id)
+    sessions.role_changed(toolbox, user_id)
     return user
+
+
+def hold(user_id: UUID) -> User:
+    """Somebody's row, as it is now and until the commit. Raises NotFound, or InvalidInput for who was erased."""
+    row = select(User).where(User.id == user_id).with_for_update(key_share=True)
+    user = db.session.scalar(row, execution_options={"populate_existing": True})
+    if user is not None and user.erased_at is None:
+        return user
+    db.session.rollback()
+    if user is None:
+        raise NotFound("There is nobody with this id.")
+    raise InvalidInput("This person was erased. There is nothing to change any more.")
+
+
+def require_another_admin(user_id: UUID, field: str) -> None:
+    """Raises InvalidInput when nobody else could administer; of two who leave at once the second waits, and sees it."""
+    able = (User.role == UserRole.ADMIN) & User.erased_at.is_(None) & User.suspended_at.is_(None)
+    admins = select(User.id).where(able).order_by(User.id).with_for_update()
+    if list(db.session.scalars(admins)) == [user_id]:
+        db.session.rollback()
+        raise InvalidInput("This is the last admin. Promote somebody else first.", field=field)

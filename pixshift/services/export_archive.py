@@ -137,8 +137,9 @@ def _queries(user_id: UUID) -> dict[str, Select[Any]]:
         .outerjoin(BillingRecord, BillingRecord.transformation_id == job.id)
         .where(job.user_id == user_id).order_by(job.created_at),
         "payments": select(
-            bill.id, bill.transformation_id.label("picture_id"), bill.amount, bill.currency, bill.status,
-            bill.created_at,
+            bill.id, bill.transformation_id.label("picture_id"), bill.description, bill.amount, bill.currency,
+            bill.status, bill.captured, bill.refunded, bill.method_label, bill.receipt_number.label("number"),
+            bill.created_at, bill.authorized_at, bill.captured_at, bill.released_at, bill.refunded_at, bill.disputed_at,
         ).where(bill.user_id == user_id).order_by(bill.created_at),
         "shareLinks": select(
             link.transformation_id.label("picture_id"), link.created_at, link.expires_at, link.revoked_at

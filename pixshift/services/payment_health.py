@@ -23,6 +23,13 @@ def events(*, waiting: bool = False) -> list[WebhookEvent]:
     return read_all(found.where(WebhookEvent.processed_at.is_(None)) if waiting else found)
 
 
+def outcome(event: WebhookEvent) -> str:
+    """What became of an event: as it was acted on, ``waiting``, or ``given up`` after so many tries in vain."""
+    if event.outcome is not None:
+        return event.outcome
+    return "given up" if event.tries >= webhooks.MOST_TRIES else "waiting"
+
+
 def checks(toolbox: Toolbox) -> list[Check]:
     """Named questions; each answers a line, or raises an error that says what is wrong."""
     gateways = [

@@ -70,15 +70,10 @@ def reservation_end(record: BillingRecord) -> Reservation | None:
     return None if reservation is Reservation.RESERVED else reservation
 
 
-def lock(record_id: UUID | None) -> BillingRecord | None:
-    """The record as it is now, held until the transaction ends."""
-    mine = select(BillingRecord).where(BillingRecord.id == record_id).with_for_update()
-    return db.session.scalars(mine, execution_options={"populate_existing": True}).one_or_none()
-
-
 def locked(record_id: UUID | None) -> BillingRecord:
-    """The same. Raises NotFound."""
-    record = lock(record_id)
+    """The record as it is now, held until the transaction ends. Raises NotFound."""
+    mine = select(BillingRecord).where(BillingRecord.id == record_id).with_for_update()
+    record = db.session.scalars(mine, execution_options={"populate_existing": True}).one_or_none()
     if record is None:
         db.session.rollback()
         raise NotFound("We do not know this payment.")

@@ -128,9 +128,8 @@ def _finish_ended(toolbox: Toolbox) -> int:
     """Records whose picture is there or will never be, and that are not ended themselves."""
     ended = Transformation.reservation.in_((Reservation.SETTLED, Reservation.RELEASED))
     is_open = BillingRecord.status == BillingStatus.PENDING
-    owed = (
-        (BillingRecord.status == BillingStatus.COMPLETED)
-        & (Transformation.reservation == Reservation.RELEASED)
+    owed = (  # whatever its status: a charge may come of what was closed already
+        (Transformation.reservation == Reservation.RELEASED)
         & (BillingRecord.captured > BillingRecord.refunded)
         & BillingRecord.disputed_at.is_(None)
     )
@@ -145,13 +144,15 @@ def _finish_ended(toolbox: Toolbox) -> int:
 
 def _send_refunds(toolbox: Toolbox) -> int:
     due = (Refund.status != RefundStatus.SUCCEEDED) & (Refund.next_try_at <= toolbox.now())
-    waiting = select(Refund.id, Refund.billing_record_id, Refund.status, Refund.refund_id).where(due).limit(BATCH)
-    rows = read_rows(waiting)
+    is_month = BillingRecord.subscription_id.is_not(None).label("is_month")
+    waiting = select(Refund.id, Refund.billing_record_id, Refund.status, Refund.refund_id, is_month).where(due)
+    rows = read_rows(waiting.join(BillingRecord, BillingRecord.id == Refund.billing_record_id).limit(BATCH))
     for row in rows:
         try:
-            if row.status is RefundStatus.PENDING and row.refund_id is not None:
-                settlements.look(toolbox, row.billing_record_id)  # it is on its way: how far is it?
-            else:
+            is_on_its_way = row.status is RefundStatus.PENDING and row.refund_id is not None
+            if is_on_its_way and not row.is_month:
+                settlements.look(toolbox, row.billing_record_id)  # how far is it?
+            else:  # a month is no try of ours to look at: asked with the same cause, its gateway says how far it is
                 refunds.send_again(toolbox, row.id)
         except PixShiftError as error:
             db.session.rollback()

@@ -25,9 +25,7 @@ NOT_GOOD_WITHIN = timedelta(days=7)
 RETRY_AFTER = timedelta(hours=1)
 
 
-def refund(
-    toolbox: Toolbox, record_id: UUID, cause: str, *, actor: Actor | None = None
-) -> Refund:
+def refund(toolbox: Toolbox, record_id: UUID, cause: str, *, actor: Actor | None = None) -> Refund:
     """Give back all that was taken and not given back yet. The same cause again changes nothing.
 
     ``actor`` (an operator or admin) is written to the audit log. Raises NotFound, InvalidInput when there is nothing
@@ -82,10 +80,7 @@ def _require_goodwill(toolbox: Toolbox, user_id: UUID) -> None:
 def _write_down(toolbox: Toolbox, record_id: UUID, cause: str, actor: Actor | None) -> Refund:
     """The refund as it is wanted, before the gateway hears of it; of many at once one is written."""
     now = toolbox.now()
-    record = payment_rows.lock(record_id)
-    if record is None:
-        db.session.rollback()
-        raise NotFound("We do not know this payment.")
+    record = payment_rows.locked(record_id)
     known = db.session.scalar(select(Refund).where(Refund.billing_record_id == record_id, Refund.cause == cause))
     if known is not None:
         db.session.rollback()
@@ -119,7 +114,8 @@ def _send(toolbox: Toolbox, wanted: Refund) -> None:
     paid = _paid_with(record)
     gateway = toolbox.gateways.payments.get(record.gateway or "")
     if paid is None or gateway is None:
-        log.error("refund cannot be sent: its gateway is not configured", extra={"record": str(record.id)})
+        problem = "its payment is not known" if paid is None else "its gateway is not configured"
+        log.error("refund cannot be sent: %s", problem, extra={"record": str(record.id)})
         _postpone(toolbox, wanted)
         return
     cause = f"{wanted.cause}~{wanted.tries}" if wanted.tries else wanted.cause
@@ -134,11 +130,12 @@ def _send(toolbox: Toolbox, wanted: Refund) -> None:
 
 
 def _paid_with(record: BillingRecord) -> tuple[PaymentRef, str] | None:
-    """The try that was captured; a paid month knows its payment by the record alone."""
+    """The try that was captured, also one taken for dead; a paid month knows its payment by the record alone."""
     if record.subscription_id is not None and record.payment_gateway_transaction_id:
         paid = record.payment_gateway_transaction_id
         return PaymentRef(attempt_id=record.id, payment_id=paid), paid
-    captured = payment_rows.attempts(record.id, PaymentAttempt.status == PaymentStatus.CAPTURED)
+    is_captured = (PaymentAttempt.status == PaymentStatus.CAPTURED) | PaymentAttempt.capture_id.is_not(None)
+    captured = payment_rows.attempts(record.id, is_captured)
     if not captured:
         return None
     return payment_rows.reference(captured[0]), captured[0].capture_id or captured[0].payment_id or ""
@@ -146,7 +143,7 @@ def _paid_with(record: BillingRecord) -> tuple[PaymentRef, str] | None:
 
 def _note(toolbox: Toolbox, wanted: Refund, state: RefundState) -> None:
     now = toolbox.now()
-    record = payment_rows.lock(wanted.billing_record_id)
+    record = payment_rows.locked(wanted.billing_record_id)
     is_over = state.status is RefundStatus.SUCCEEDED
     if state.status is RefundStatus.FAILED:
         log.error("refund refused, it is tried again", extra={"record": str(wanted.billing_record_id)})
@@ -159,7 +156,7 @@ def _note(toolbox: Toolbox, wanted: Refund, state: RefundState) -> None:
     }
     change(update(Refund).where(Refund.id == wanted.id).values(values))
     refund_states.add_up(wanted.billing_record_id, now)
-    if is_over and record is not None and record.subscription_id is not None:
+    if is_over and record.subscription_id is not None:
         _end_month(record, now)
     db.session.commit()
 

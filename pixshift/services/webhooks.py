@@ -168,7 +168,5 @@ def _months(event: WebhookEvent) -> list[UUID]:
 
 
 def _dispute(toolbox: Toolbox, record_id: UUID) -> None:
-    record = payment_rows.lock(record_id)
-    if record is not None:
-        payment_states.dispute(record, toolbox.now())
+    payment_states.dispute(payment_rows.locked(record_id), toolbox.now())
     db.session.commit()

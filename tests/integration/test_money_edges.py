@@ -1,6 +1,9 @@
 """Purses, months and refunds at their edges: what the counters say, and what the gateway's own books say."""
 
+import io
+import json
 import threading
+import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -25,9 +28,20 @@ from pixshift.errors import (
     PaymentRequired,
 )
 from pixshift.extensions import db
-from pixshift.gateways.ports import RefundState
+from pixshift.gateways.ports import RefundState, StoredObject
 from pixshift.models import BillingRecord, QuotaPeriod, Refund, Subscription, User
-from pixshift.services import accounts, billing, purses, reconciliation, refunds, subscriptions, transformations
+from pixshift.services import (
+    accounts,
+    billing,
+    export_archive,
+    payment_states,
+    purses,
+    reconciliation,
+    refunds,
+    subscriptions,
+    tiers,
+    transformations,
+)
 from tests import money
 from tests.money import Ledger, Shop
 
@@ -130,8 +144,8 @@ def test_of_thirty_who_want_the_last_free_pictures_as_many_win(both: Shop) -> No
     assert both.world.ledger() == Ledger()
 
 
-def test_a_month_pays_before_money_does_and_when_it_is_used_a_price_is_asked_for(shop: Shop) -> None:
-    person = subscribed(shop)
+def test_a_month_pays_before_money_does_and_when_it_is_used_a_price_is_asked_for(stripe: Shop) -> None:
+    shop, person = stripe, subscribed(stripe)
     shop.job(person)
     assert month(shop, person).used == 1
     write(shop, update(QuotaPeriod).values(used=QuotaPeriod.granted))
@@ -168,10 +182,8 @@ def test_who_chose_nothing_is_told_what_there_is(shop: Shop) -> None:
 
 def test_a_tier_without_a_price_sells_nothing(shop: Shop) -> None:
     settings = shop.toolbox.settings
-    tiers = tuple(
-        tier.model_copy(update={"cost_per_image": None}) if tier.name == "basic" else tier for tier in settings.tiers
-    )
-    without = replace(shop.toolbox, settings=settings.model_copy(update={"tiers": tiers}))
+    free = settings.tier("basic").model_copy(update={"cost_per_image": None})
+    without = replace(shop.toolbox, settings=settings.model_copy(update={"pricing_tiers": (free,)}))
     with shop.jobs.app.app_context(), pytest.raises(ConfigurationError, match="costPerImage"):
         purses.image_price(without)
 
@@ -338,6 +350,40 @@ def test_a_page_that_only_the_gateway_remembers_is_no_difference(shop: Shop) -> 
     assert shop.world.ledger() == Ledger()
 
 
+def test_a_charge_that_comes_when_its_try_was_taken_for_dead_goes_back(shop: Shop) -> None:
+    person = shop.person()
+    job = shop.held(person)
+    attempt, real = shop.attempt(job), shop.gateway.gateway
+
+    def charged_elsewhere(reference: Any) -> Any:
+        """In the gateway's dashboard, while another process of ours gives the try up."""
+        vars(real).pop("void")
+        real.capture(reference, CENTS)
+        shop.call(payment_states.bury, attempt.id, None)
+        return real.void(reference)
+
+    real.void = charged_elsewhere  # type: ignore[method-assign]
+    shop.jobs.cancel(person, job)
+    assert shop.world.ledger().captured == 99
+    shop.tend(minutes=1)
+    assert shop.unjust() == []
+    assert shop.world.ledger() == Ledger(0, 99, 99) == shop.books()
+    assert [(each.cause, each.status) for each in shop.refunds(job)] == [(refunds.NOT_MADE, RefundStatus.SUCCEEDED)]
+
+
+def test_a_month_whose_payment_is_not_known_cannot_be_given_back_and_that_is_told(
+    stripe: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    subscribed(stripe)
+    with stripe.jobs.app.app_context():
+        record = db.session.scalars(select(BillingRecord)).one()
+    write(stripe, update(BillingRecord).values(payment_gateway_transaction_id=None))
+    wanted = stripe.call(refunds.refund, record.id, refunds.BY_OPERATOR)
+    assert (wanted.status, wanted.next_try_at is None) == (RefundStatus.PENDING, False)
+    assert "its payment is not known" in caplog.text
+    assert stripe.world.ledger() == Ledger(0, 999, 0) == stripe.books()
+
+
 # -- months that are given back ----------------------------------------------------------------------------------
 
 
@@ -358,9 +404,9 @@ def test_a_month_whose_refund_comes_back_first_gives_no_pictures_once_it_is_back
 def test_what_somebody_spent_is_what_we_kept_in_one_currency(shop: Shop) -> None:
     person = shop.person()
     bought = [shop.held(person) for _ in range(3)]
-    shop.held(person)  # held is not spent
     for _ in bought:
         shop.jobs.make_next()
+    shop.held(person)  # held is not spent
     shop.call(refunds.refund, shop.record(bought[0]).id, refunds.BY_OPERATOR)
     shop.world.refund_elsewhere(str(shop.attempt(bought[1]).payment_id), 40)
     shop.changed(bought[1])
@@ -369,3 +415,36 @@ def test_what_somebody_spent_is_what_we_kept_in_one_currency(shop: Shop) -> None
         spent = accounts.profile(person)
         assert spent.total_spent == Decimal("0.59")
         assert db.session.scalar(select(User.id).where(User.id == person)) == person
+
+
+def test_a_copy_of_an_account_tells_what_was_paid_and_given_back(shop: Shop) -> None:
+    person, given_back = charged(shop)
+    kept = shop.held(person)
+    shop.jobs.make_next()
+    shop.call(refunds.refund, shop.record(given_back).id, refunds.BY_OPERATOR)
+    storage = shop.jobs.storage
+    storage.open = lambda key: StoredObject(len(storage.get(key)), io.BytesIO(storage.get(key)))  # type: ignore[attr-defined]
+    with shop.jobs.app.app_context():
+        copy = zipfile.ZipFile(io.BytesIO(export_archive.build(shop.toolbox, person)))
+    paid = {payment["pictureId"]: payment for payment in json.loads(copy.read("account.json"))["payments"]}
+    facts = [
+        (paid[str(job)]["status"], paid[str(job)]["captured"], paid[str(job)]["refunded"]) for job in (given_back, kept)
+    ]
+    assert facts == [("REFUNDED", "0.99", "0.99"), ("COMPLETED", "0.99", "0.00")]
+    assert {payment["number"] for payment in paid.values()} == {1, 2}
+    for payment in paid.values():
+        assert payment["methodLabel"]
+        assert payment["authorizedAt"] <= payment["capturedAt"]
+    assert [paid[str(job)]["refundedAt"] is None for job in (given_back, kept)] == [False, True]
+    assert shop.world.ledger() == Ledger(0, 198, 99) == shop.books()
+
+
+def test_what_is_chosen_for_one_picture_is_not_what_pays_for_the_next(shop: Shop) -> None:
+    person = subscribed(shop)
+    write(shop, update(QuotaPeriod).values(used=QuotaPeriod.granted))
+    shop.call(lambda _: tiers.choose(person, "premium"))
+    shop.job(person, tier="basic")
+    with shop.jobs.app.app_context():
+        assert accounts.person(person).pricing_tier == "premium"
+    with pytest.raises(PaymentRequired):  # nobody is led into single prices by having paid one
+        shop.job(person, tier=None)  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import select, update
 
-from pixshift.domain.lifecycle import BillingStatus, SubscriptionStatus
+from pixshift.domain.lifecycle import BillingStatus, RefundStatus, SubscriptionStatus
 from pixshift.domain.pricing import Money
 from pixshift.errors import (
     ExternalServiceError,
@@ -332,6 +332,25 @@ def test_a_refund_before_our_clock_reaches_the_month_ends_it_where_it_starts(str
     stripe.call(refunds.refund, record.id, refunds.BY_OPERATOR, actor=Actor("cli"))
     (month,) = months(stripe, person)
     assert month.ends_at == month.starts_at
+
+
+def test_a_months_refund_that_takes_its_time_ends_the_month_when_it_has_arrived(stripe: Shop) -> None:
+    person = started(stripe)
+    pay(stripe, person)
+    look(stripe, person)
+    stripe.jobs.clock.forward(seconds=10)
+    (record,) = rows(stripe, BillingRecord, person)
+    stripe.gateway.twist = lambda answer: replace(answer, status=RefundStatus.PENDING)  # type: ignore[type-var]
+    asked = stripe.call(refunds.refund, record.id, refunds.BY_OPERATOR, actor=Actor("cli"))
+    stripe.gateway.twist = None
+    assert asked.status is RefundStatus.PENDING
+    assert months(stripe, person)[0].ends_at > stripe.jobs.clock()
+    stripe.jobs.clock.forward(hours=2)
+    stripe.call(reconciliation.tend)
+    (record,) = rows(stripe, BillingRecord, person)
+    assert (record.status, record.refunded) == (BillingStatus.REFUNDED, record.captured)
+    assert months(stripe, person)[0].ends_at == stripe.jobs.clock()
+    assert stripe.world.ledger().refunded == 999
 
 
 def test_the_plan_that_is_shown_is_that_of_the_month_that_runs(shop: Shop) -> None:

@@ -103,6 +103,29 @@ def test_a_queue_that_is_away_never_raises_and_keeps_nobody_waiting(tmp_path: Pa
     assert time.monotonic() - begun < 3
 
 
+def test_money_is_looked_after_by_a_task_of_its_own(chosen: Settings) -> None:
+    done: list[str] = []
+    sender = HueyQueue(chosen, lambda: None)
+    receiver = HueyQueue(chosen, lambda: done.append("picture"), lambda: done.append("money"), for_worker=True)
+    sender.tend()
+    assert sender.pending() == 1
+    with consuming(receiver):
+        servers.wait_until(lambda: bool(done))
+        servers.wait_until(lambda: receiver.pending() == 0)
+    assert done == ["money"]
+
+
+def test_while_the_queue_is_away_money_is_looked_after_later_and_nobody_waits(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    queue = HueyQueue(settings(tmp_path, NOWHERE), lambda: None)
+    begun = time.monotonic()
+    queue.tend()
+    assert time.monotonic() - begun < 3
+    (said,) = [record for record in caplog.records if "money is looked after" in record.message]
+    assert (said.levelname, said.__dict__["error"]) == ("WARNING", "ConnectionError")
+
+
 def test_a_queue_that_is_away_is_named_by_its_check(tmp_path: Path) -> None:
     with pytest.raises(ExternalServiceError, match="queue does not answer"):
         HueyQueue(settings(tmp_path, NOWHERE), lambda: None).check()

@@ -15,11 +15,11 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from pixshift.domain.lifecycle import BillingStatus
-from pixshift.errors import InvalidInput, NotFound
+from pixshift.errors import InternalError, InvalidInput, NotFound, PaymentFailed
 from pixshift.extensions import db
 from pixshift.gateways.ports import Event, EventKind
-from pixshift.models import User, WebhookEvent
-from pixshift.services import reconciliation, webhooks
+from pixshift.models import BillingRecord, Subscription, User, WebhookEvent
+from pixshift.services import payment_health, reconciliation, refunds, subscriptions, webhooks
 from pixshift.services.audit import Actor
 from tests import money
 from tests.money import Shop
@@ -48,6 +48,30 @@ def shop(sqlite_url: str, tmp_path: Path) -> Iterator[Shop]:
 def both(database_url: str, tmp_path: Path) -> Iterator[Shop]:
     with money.shop(database_url, tmp_path) as made:
         yield talkative(made)
+
+
+@pytest.fixture
+def paypal(sqlite_url: str, tmp_path: Path) -> Iterator[Shop]:
+    with money.shop(sqlite_url, tmp_path, "paypal") as made:
+        yield made
+
+
+@pytest.fixture
+def stripe(sqlite_url: str, tmp_path: Path) -> Iterator[Shop]:
+    with money.shop(sqlite_url, tmp_path, "stripe") as made:
+        yield made
+
+
+def knock(shop: Shop, kind: str, **ids: str) -> int:
+    """A signed event at our door; answers the HTTP status that its sender sees."""
+    body, headers = shop.world.event(kind, **ids)
+    return post(shop, body, headers)
+
+
+def post(shop: Shop, body: bytes, headers: dict[str, str]) -> int:
+    client = shop.jobs.app.test_client()
+    answer = client.post(f"/webhooks/{shop.gateway.name}", data=body, headers=headers, content_type="application/json")
+    return answer.status_code
 
 
 def talkative(shop: Shop) -> Shop:
@@ -211,6 +235,92 @@ def test_reconcile_covers_what_no_event_told(shop: Shop) -> None:
     job = paid_behind_our_back(shop)
     assert shop.call(reconciliation.reconcile, timedelta(days=4)).differences == []
     assert shop.is_due(job)
+
+
+def test_an_event_that_paypal_cannot_verify_just_now_is_sent_again(paypal: Shop) -> None:
+    job = paid_behind_our_back(paypal)
+    payment = str(paypal.attempt(job).session_id)
+    body, headers = paypal.world.event("payment", payment_id=payment)
+    paypal.world.stand_in.push("429")  # type: ignore[attr-defined]
+    assert post(paypal, body, headers) == 502  # whoever is not answered 2xx tells it again
+    assert events(paypal) == []
+    assert paypal.world.ledger() == money.Ledger()
+    assert post(paypal, body, headers) == 200
+    assert post(paypal, body, headers) == 200
+    assert len(events(paypal)) == 1
+
+
+def test_an_event_whose_payment_cannot_be_fetched_just_now_waits(paypal: Shop) -> None:
+    job = paid_behind_our_back(paypal)
+    session = str(paypal.attempt(job).session_id)
+    body, headers = paypal.world.stand_in.events.sign("CHECKOUT.ORDER.APPROVED", {"id": session})  # type: ignore[attr-defined]
+    assert post(paypal, body, headers) == 200
+    paypal.world.stand_in.push("429", "429")  # type: ignore[attr-defined]
+    assert paypal.call(webhooks.process_due) == 0
+    assert (paypal.is_due(job), paypal.world.ledger().held) == (False, 0)
+    assert [(event.tries, event.outcome) for event in events(paypal)] == [(1, None)]
+    paypal.world.stand_in.reset()  # type: ignore[attr-defined]
+    paypal.jobs.clock.forward(minutes=1)
+    assert paypal.call(webhooks.process_due) == 1
+    assert (paypal.is_due(job), paypal.world.ledger().held) == (True, 99)
+
+
+def test_an_event_that_always_fails_is_given_up_and_shown_and_reconcile_does_its_work(shop: Shop) -> None:
+    job = paid_behind_our_back(shop)
+    send(shop, EventKind.PAYMENT, session_id=str(shop.attempt(job).session_id))
+    for _ in range(webhooks.MOST_TRIES + 3):
+        shop.gateway.plan.append(("look", "before"))
+        assert shop.call(webhooks.process_due) == 0
+        shop.jobs.clock.forward(hours=1)
+    (event,) = events(shop)
+    assert (event.tries, event.processed_at, event.outcome) == (webhooks.MOST_TRIES, None, None)
+    said = shop.jobs.app.test_cli_runner().invoke(args=["billing", "events", "--waiting"]).stdout
+    assert "given up" in said
+    with shop.jobs.app.app_context(), pytest.raises(InternalError, match="1 could not be acted on"):
+        dict(payment_health.checks(shop.toolbox))["payment events"]()
+    shop.gateway.plan.clear()
+    assert shop.world.ledger().held == 99
+    shop.call(reconciliation.reconcile)
+    assert shop.is_due(job)
+    assert shop.world.ledger() == shop.books()
+
+
+def test_an_event_waits_while_its_gateway_has_no_keys(shop: Shop) -> None:
+    job = paid_behind_our_back(shop)
+    send(shop, EventKind.PAYMENT, session_id=str(shop.attempt(job).session_id))
+    tools = shop.toolbox
+    shop.jobs.app.extensions["toolbox"] = replace(tools, gateways=replace(tools.gateways, payments={}))
+    assert shop.call(webhooks.process_due) == 0
+    assert not shop.is_due(job)
+    shop.jobs.app.extensions["toolbox"] = tools
+    shop.jobs.clock.forward(minutes=1)
+    assert shop.call(webhooks.process_due) == 1
+    assert shop.is_due(job)
+    assert shop.world.ledger() == money.Ledger(99, 0, 0) == shop.books()
+
+
+def test_a_disputed_month_blocks_spending_and_is_not_given_back_besides(stripe: Shop) -> None:
+    person = stripe.person()
+    stripe.call(subscriptions.start, person)
+    with stripe.jobs.app.app_context():
+        plan = db.session.scalars(select(Subscription)).one()
+    stripe.world.decide(str(plan.session_id), "pay")
+    stripe.call(subscriptions.look, plan.id)
+    stripe.jobs.clock.forward(seconds=10)  # a gateway's clock is its own
+    with stripe.jobs.app.app_context():
+        record = db.session.scalars(select(BillingRecord)).one()
+    payment = str(record.payment_gateway_transaction_id)
+    stripe.job(person, tier="premium")
+    stripe.world.dispute(payment)
+    for _ in range(2):
+        assert knock(stripe, "dispute", payment_id=payment) == 200
+    assert stripe.call(webhooks.process_due) == 2
+    assert stripe.is_blocked(person)
+    with pytest.raises(PaymentFailed, match="disputed"):
+        stripe.job(person, tier="premium")
+    with pytest.raises(InvalidInput, match="the bank decides"):
+        stripe.call(refunds.refund, record.id, refunds.BY_OPERATOR)
+    assert stripe.world.ledger() == money.Ledger(0, 999, 0) == stripe.books()
 
 
 def test_a_door_without_its_gateway_is_closed(quick: Flask) -> None:
