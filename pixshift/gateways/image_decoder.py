@@ -15,6 +15,7 @@ from pixshift.gateways.helper_pool import HelperDied, HelperPool, HelperTooSlow,
 from pixshift.gateways.ports import ImageFacts, NormalisedImage, VerifiedImage
 
 _VERIFY_WAIT_SECONDS = 60.0
+_RESULT = "The result"
 _M_MMAP_THRESHOLD = -3  # of malloc.h
 
 
@@ -60,20 +61,30 @@ class PooledImageDecoder:
 
     def verify(self, data: bytes) -> VerifiedImage:
         """Decode a model's answer in full; raises InvalidInput."""
-        name = "The result"
-        kind = image_formats.sniff(data)
-        if kind not in image_formats.SUPPORTED:
-            raise InvalidInput(f"{name} is not a picture we can show.", details={"actual": kind})
-        structure = image_structure.read(kind, data, name)
-        images.require_result(len(data), structure.width, structure.height)
-        facts = ImageFacts(kind, structure.width, structure.height, 1, has_location=False)
+        facts = _made_facts(data)
         job = {"do": "verify", **_announced(facts), "thumbnail": images.THUMBNAIL}
+        answer, thumbnail = self._patiently(job, data)
+        _require_sound(answer, _RESULT)
+        return VerifiedImage(image_formats.SUPPORTED[facts.format], answer["width"], answer["height"], thumbnail)
+
+    def pair(self, photo: bytes, picture: bytes) -> bytes:
+        """Half the one, half the other, as a small WebP; raises InvalidInput or RateLimitExceeded."""
+        job = {
+            "do": "pair",
+            "parts": [_announced(_made_facts(data)) for data in (photo, picture)],
+            "split": len(photo),
+            "sides": images.STYLE_THUMBNAIL,
+            "most": images.STYLE_THUMBNAIL_BYTES,
+        }
+        answer, payload = self._patiently(job, photo + picture)
+        _require_sound(answer, "The picture")
+        return payload
+
+    def _patiently(self, job: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
         try:
-            answer, thumbnail = self._pool.run_patiently(job, data, _VERIFY_WAIT_SECONDS)
+            return self._pool.run_patiently(job, data, _VERIFY_WAIT_SECONDS)
         except (PoolFull, HelperTooSlow, HelperDied):  # our own shortage of time or memory, as far as anybody can tell
             raise RateLimitExceeded("Too many pictures are being checked right now.", retryable=True) from None
-        _require_sound(answer, name)
-        return VerifiedImage(image_formats.SUPPORTED[kind], answer["width"], answer["height"], thumbnail)
 
     def close(self) -> None:
         """End the helpers."""
@@ -91,6 +102,16 @@ def _give_memory_back() -> None:
 
         with contextlib.suppress(AttributeError):  # other C libraries have no such habit
             ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 256 * 1024)
+
+
+def _made_facts(data: bytes) -> ImageFacts:
+    """What the header of a result, or of our own encoding, says; raises InvalidInput."""
+    kind = image_formats.sniff(data)
+    if kind not in image_formats.SUPPORTED:
+        raise InvalidInput(f"{_RESULT} is not a picture we can show.", details={"actual": kind})
+    structure = image_structure.read(kind, data, _RESULT)
+    images.require_result(len(data), structure.width, structure.height)
+    return ImageFacts(kind, structure.width, structure.height, 1, has_location=False)
 
 
 def _announced(facts: ImageFacts) -> dict[str, Any]:

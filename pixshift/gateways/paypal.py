@@ -21,7 +21,7 @@ from pixshift.gateways.paypal_answers import (
     refund_state,
     uuid_of,
 )
-from pixshift.gateways.paypal_client import Answer, PayPalApi, RequestRefused
+from pixshift.gateways.paypal_client import Answer, PayPalApi, RequestRefused, reading
 from pixshift.gateways.paypal_subscriptions import PayPalSubscriptions
 from pixshift.gateways.paypal_webhooks import PayPalWebhooks
 from pixshift.gateways.ports import (
@@ -74,9 +74,10 @@ class PayPalGateway:
             "prefer": _WHOLE,
         }
         answer = self._api.ask(lambda client: client.orders.create_order(asked))
-        # an order that needs its payer no more has no page: our own return page looks it up
-        url = link(answer, "payer-action", "approve") or f"{order.return_url}?token={answer['id']}"
-        return Hosted(answer["id"], url, order.expires_at)
+        with reading():
+            # an order that needs its payer no more has no page: our own return page looks it up
+            url = link(answer, "payer-action", "approve") or f"{order.return_url}?token={answer['id']}"
+            return Hosted(answer["id"], url, order.expires_at)
 
     def pay(self, order: Order) -> PaymentState:
         raise InvalidInput("With PayPal you pay on PayPal's own page.", field="paymentMethodId")
@@ -96,7 +97,7 @@ class PayPalGateway:
         """
         order_id = ref.session_id or (self._order_of_payment(ref.payment_id) if ref.payment_id else None)
         order = self._api.find(lambda client: client.orders.get_order({"id": order_id})) if order_id else None
-        return self._state(order) if order else None
+        return None if order is None else self._state(order)
 
     def capture(self, ref: PaymentRef, money: Money) -> PaymentState:
         state = self._known(ref)
@@ -152,7 +153,8 @@ class PayPalGateway:
             if known := self._refund_for(ref, capture_id, cause):
                 return known
             raise PaymentFailed("PayPal does not give this payment back.") from None
-        return replace(refund_state(refund), amount=money, cause=cause)
+        with reading():
+            return replace(refund_state(refund), amount=money, cause=cause)
 
     def open_subscription(self, order: SubscriptionOrder) -> Hosted:
         return self._plans.open(order)
@@ -198,7 +200,8 @@ class PayPalGateway:
         self._api.close()
 
     def _state(self, order: Answer) -> PaymentState:
-        state = payment_state(order, is_live=self.is_live)
+        with reading():
+            state = payment_state(order, is_live=self.is_live)
         if state.capture_id is None:
             return state
         return replace(state, is_disputed=self._is_disputed(state.capture_id))
@@ -217,8 +220,9 @@ class PayPalGateway:
         asked = {"authorization_id": payment_id, "capture_id": payment_id}
         found = self._api.find(lambda client: client.payments.get_authorized_payment(asked))
         found = found or self._api.find(lambda client: client.payments.get_captured_payment(asked)) or {}
-        order_id: str | None = (found.get("supplementary_data") or {}).get("related_ids", {}).get("order_id")
-        return order_id
+        with reading():
+            order_id: str | None = (found.get("supplementary_data") or {}).get("related_ids", {}).get("order_id")
+            return order_id
 
     def _refund_for(self, ref: PaymentRef, capture_id: str, cause: str) -> RefundState | None:
         state = self.look(replace(ref, payment_id=ref.payment_id or capture_id))
@@ -263,8 +267,10 @@ class PayPalGateway:
                     raise
                 logger.warning("paypal does not let this app search transactions")
                 return
-            yield from (entry["transaction_info"] for entry in found.get("transaction_details") or [])
-            page, pages = page + 1, int(found.get("total_pages") or 1)
+            with reading():
+                entries = [entry["transaction_info"] for entry in found.get("transaction_details") or []]
+                page, pages = page + 1, int(found.get("total_pages") or 1)
+            yield from entries
 
     def _try(self, call: Callable[[], object]) -> RequestRefused | None:
         """What PayPal said against it, when it did; the truth is looked up in either case."""

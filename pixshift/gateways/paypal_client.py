@@ -4,7 +4,8 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pixshift.errors import ConfigurationError, ExternalServiceError, PixShiftError
@@ -28,6 +29,8 @@ _PAUSE_SECONDS = 0.1  # times the number of the repeat
 _CLOCK_SKEW_SECONDS = 60  # a token is renewed this much before its end
 _BUSY = "PREVIOUS_REQUEST_IN_PROGRESS"
 _BASES = {"live": "https://api-m.paypal.com", "sandbox": "https://api-m.sandbox.paypal.com"}
+# What comes of it when an answer is not what was promised.
+_UNREADABLE = (AttributeError, LookupError, TypeError, ValueError, ArithmeticError)
 
 
 class RequestRefused(ExternalServiceError):
@@ -42,8 +45,8 @@ class RequestRefused(ExternalServiceError):
 class _Lost(ExternalServiceError):
     """Nobody knows what became of the call; ``may_repeat`` where asking again at once may help."""
 
-    def __init__(self, *, may_repeat: bool, category: str | None = None) -> None:
-        super().__init__(_AWAY, category=category, retryable=True)
+    def __init__(self, *, may_repeat: bool, category: str | None = None, retry_after: float | None = None) -> None:
+        super().__init__(_AWAY, category=category, retryable=True, retry_after=retry_after)
         self.may_repeat = may_repeat
 
 
@@ -104,13 +107,14 @@ class PayPalApi:
             method, f"{self.base}{path}", data=body, headers=headers, timeout=_TIMEOUT_SECONDS, allow_redirects=False
         )
         if not 200 <= answer.status_code < 300:
-            raise _refusal(answer.status_code, answer.text)
+            raise _refusal(answer.status_code, answer.text, answer.headers)
         return _parsed(answer.text)
 
     def _persist(self, call: "Callable[[PaypalServersdkClient], T]") -> T:
         """Repeat what may have failed on the way only, and once more with a new token when this one is refused."""
-        has_new_token = False
-        for number in range(1, _REPEATS + 2):
+        has_new_token, number = False, 0
+        while True:
+            number += 1
             try:
                 return self._once(call)
             except ExternalServiceError as error:
@@ -122,7 +126,6 @@ class PayPalApi:
                 if is_stale:
                     self._forget()
             time.sleep(_PAUSE_SECONDS * number)
-        raise AssertionError("unreachable")
 
     def _once(self, call: "Callable[[PaypalServersdkClient], T]") -> T:
         import requests
@@ -131,14 +134,15 @@ class PayPalApi:
         failure: PixShiftError
         try:
             return call(self._client())
+        except PixShiftError:
+            raise
         except ApiException as error:
             failure = _translated(error)
         except requests.RequestException as error:
             failure = _lost(error)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            # what the SDK, or we, make of an answer that is not what was promised
-            logger.warning("paypal's answer could not be read: %s", type(error).__name__)
-            failure = ExternalServiceError(_AWAY, retryable=True)
+        except Exception as error:
+            # the SDK reads an answer with every decoder that is installed, YAML's too: each has errors of its own
+            failure = _unreadable(error)
         raise failure  # out here it is not chained to the SDK's error, which holds request and answer
 
     def _client(self) -> "PaypalServersdkClient":
@@ -160,6 +164,23 @@ class PayPalApi:
             self._sessions.append(self._local.session)
         session: Session = self._local.session
         return session
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Around what is made of an answer. Raises ExternalServiceError (retryable) where it is not what was promised."""
+    failure = None
+    try:
+        yield
+    except _UNREADABLE as error:
+        failure = _unreadable(error)
+    if failure:
+        raise failure  # not chained, as in ``_once``
+
+
+def _unreadable(error: Exception) -> ExternalServiceError:
+    logger.warning("paypal's answer could not be read: %s", type(error).__name__)
+    return ExternalServiceError(_AWAY, retryable=True)
 
 
 def _connect(client_id: str, secret: str, base: str, *, is_live: bool) -> "PaypalServersdkClient":
@@ -219,16 +240,20 @@ def _translated(error: "ApiException") -> ExternalServiceError:
     if isinstance(error, OAuthProviderException) and error.response_code < 500 and error.response_code != 429:
         logger.error("paypal refused our keys: HTTP %s", error.response_code)
         return ExternalServiceError(_BAD_KEY)
-    return _refusal(error.response_code, error.response.text)
+    return _refusal(error.response_code, error.response.text, error.response.headers)
 
 
-def _refusal(status: int, text: str) -> ExternalServiceError:
+def _refusal(status: int, text: str, headers: Mapping[str, str]) -> ExternalServiceError:
     """PayPal's error as ours; only words that PayPal chose are logged, never what was sent."""
     issue, debug_id = _issue(text)
     logger.warning("paypal refused: HTTP %s, %s, debug id %s", status, issue, debug_id)
     if status == 429 or status >= 500 or status == 409 or issue == _BUSY:
-        return _Lost(may_repeat=status != 429)
+        return _Lost(may_repeat=status != 429, retry_after=_seconds(headers.get("Retry-After", "")))
     return RequestRefused(status, issue)
+
+
+def _seconds(wait: str) -> float | None:
+    return float(wait) if wait.isdecimal() and len(wait) < 6 else None
 
 
 def _issue(text: str) -> tuple[str, str]:

@@ -5,13 +5,12 @@ import hashlib
 import json
 import threading
 from datetime import UTC, datetime, timedelta
-from itertools import count
 
 from pixshift.domain.lifecycle import SubscriptionStatus
 from pixshift.domain.pricing import Money
 from pixshift.errors import NotFound
 from pixshift.gateways.paypal_answers import amount_of, link, moment, money_of, our_ids
-from pixshift.gateways.paypal_client import Answer, PayPalApi, RequestRefused
+from pixshift.gateways.paypal_client import Answer, PayPalApi, RequestRefused, reading
 from pixshift.gateways.ports import Hosted, InvoiceState, SubscriptionOrder, SubscriptionRef, SubscriptionState
 
 _PRODUCT = "PIXSHIFT-PICTURES"
@@ -39,8 +38,9 @@ class PayPalSubscriptions:
             "prefer": _WHOLE,
         }
         made = self._api.ask(lambda client: client.subscriptions.create_subscription(asked))
-        url = link(made, "approve") or f"{order.return_url}?subscription_id={made['id']}"
-        return Hosted(made["id"], url, order.expires_at)
+        with reading():
+            url = link(made, "approve") or f"{order.return_url}?subscription_id={made['id']}"
+            return Hosted(made["id"], url, order.expires_at)
 
     def look(self, ref: SubscriptionRef) -> SubscriptionState | None:
         """None without the id that PayPal gave it: nobody was shown the page of such a one."""
@@ -48,7 +48,7 @@ class PayPalSubscriptions:
         if not remote_id:
             return None
         found = self._api.find(lambda client: client.subscriptions.get_subscription({"id": remote_id}))
-        return self._state(found) if found else None
+        return None if found is None else self._state(found)
 
     def cancel(self, ref: SubscriptionRef) -> SubscriptionState:
         """At PayPal at once in either case, as it knows no later end; what is paid stays in the invoices.
@@ -72,6 +72,7 @@ class PayPalSubscriptions:
             raise refusal
         return state
 
+    @reading()
     def _state(self, found: Answer) -> SubscriptionState:
         money = self._price(found["plan_id"])
         invoices = _invoices(self._transactions(found), found)
@@ -134,19 +135,20 @@ class PayPalSubscriptions:
             self._api.raw("POST", "/v1/catalogs/products", json.dumps(product).encode(), f"product:{_PRODUCT}")
 
     def _find_plan(self, name: str) -> str | None:
-        for page in count(1):
-            asked = {"product_id": _PRODUCT, "page_size": _PAGE, "page": page, "prefer": _WHOLE}
-            plans = self._plans_on(asked)
+        page, plans = 1, self._plans_on(1)
+        while plans:
             for plan in plans:
                 if plan.get("name") == name and plan.get("status") == "ACTIVE":
                     return str(plan["id"])
-            if len(plans) < _PAGE:
-                break
+            page += 1
+            plans = self._plans_on(page) if len(plans) == _PAGE else []
         return None
 
-    def _plans_on(self, asked: Answer) -> list[Answer]:
+    def _plans_on(self, page: int) -> list[Answer]:
+        asked = {"product_id": _PRODUCT, "page_size": _PAGE, "page": page, "prefer": _WHOLE}
         return self._api.ask(lambda client: client.subscriptions.list_billing_plans(asked)).get("plans") or []
 
+    @reading()
     def _make_plan(self, name: str, money: Money) -> str:
         key = hashlib.sha256(name.encode()).hexdigest()[:32]
         asked = {"body": _plan_body(name, money), "paypal_request_id": f"plan:{key}", "prefer": _WHOLE}

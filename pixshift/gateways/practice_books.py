@@ -12,11 +12,12 @@ from typing import TypeVar
 
 from pixshift.domain.lifecycle import PaymentStatus, SubscriptionStatus
 from pixshift.domain.pricing import Money
-from pixshift.errors import ExternalServiceError
+from pixshift.errors import ExternalServiceError, NotFound
 
 _ID = re.compile(r"(?:ps|pp|pc|psub)_([0-9a-f]{32})")
 _TABLE = "CREATE TABLE IF NOT EXISTS entries (key TEXT PRIMARY KEY, kind TEXT NOT NULL, created_at TEXT NOT NULL, \
 state TEXT NOT NULL) WITHOUT ROWID"
+Given = dict[str, str | int | None]  # a refund's id, minor, cause
 
 
 @dataclass(slots=True)
@@ -40,16 +41,12 @@ class Payment:
     method_id: str | None = None  # only one that was kept
     held_at: str | None = None
     captured: int = 0
-    refunds: list[dict[str, str | int | None]] = field(default_factory=list)  # id, minor, cause
+    refunds: list[Given] = field(default_factory=list)
     is_disputed: bool = False
 
     @property
     def money(self) -> Money:
         return Money.from_minor(self.minor, self.currency)
-
-    @property
-    def refunded(self) -> int:
-        return sum(int(refund["minor"] or 0) for refund in self.refunds)
 
 
 @dataclass(slots=True)
@@ -71,6 +68,7 @@ class Plan:
     waits_for_bank: bool = False
     cancels_at_period_end: bool = False
     invoices: list[dict[str, str | bool]] = field(default_factory=list)  # id, is_paid, starts_at, ends_at
+    refunds: dict[str, list[Given]] = field(default_factory=dict)  # by invoice
 
     @property
     def money(self) -> Money:
@@ -109,14 +107,15 @@ class Books:
             return kept if isinstance(kept, type(entry)) else entry
 
     @contextmanager
-    def change(self, key: str | None) -> Iterator[Entry | None]:
-        """The entry, for nobody else to change meanwhile; written back unless the block raises."""
+    def change(self, key: str | None) -> Iterator[Entry]:
+        """The entry, for nobody else to change meanwhile; written back unless the block raises. Raises NotFound."""
         with self._open() as connection:
             connection.execute("BEGIN IMMEDIATE")
             entry = _read(connection, key)
+            if entry is None:
+                raise NotFound("The practice gateway knows no such payment.")
             yield entry
-            if entry is not None:
-                _write(connection, entry)
+            _write(connection, entry)
             connection.execute("COMMIT")
 
     def payments_since(self, since: datetime) -> list[Payment]:

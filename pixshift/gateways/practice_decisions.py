@@ -1,15 +1,17 @@
 """What a payer can do on the practice page, and what becomes of a payment or subscription by it."""
 
 import calendar
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from pixshift.domain.lifecycle import PaymentStatus, SubscriptionStatus
+from pixshift.domain.lifecycle import PaymentStatus, RefundStatus, SubscriptionStatus
 from pixshift.domain.pricing import Money
-from pixshift.gateways.ports import Decline
-from pixshift.gateways.practice_books import Entry, Payment, Plan
+from pixshift.errors import PaymentFailed
+from pixshift.gateways.ports import Decline, RefundState
+from pixshift.gateways.practice_books import Entry, Given, Payment, Plan
 
 HOLD_LIFE = timedelta(days=7)  # as long as a card's hold usually lasts
 
@@ -162,3 +164,25 @@ def month_after(moment: datetime) -> datetime:
     """The same day of the next month, or its last one."""
     year, month = moment.year + moment.month // 12, moment.month % 12 + 1
     return moment.replace(year=year, month=month, day=min(moment.day, calendar.monthrange(year, month)[1]))
+
+
+def give_back(refunds: list[Given], name: str, paid: Money, money: Money, cause: str | None) -> RefundState:
+    """One more refund of what was paid under this name. Raises PaymentFailed for more than is left of it."""
+    left = paid.minor - sum(int(refund["minor"] or 0) for refund in refunds)
+    if money.currency != paid.currency or not 0 < money.minor <= left:
+        raise PaymentFailed(f"Only {Money.from_minor(left, paid.currency).text} can still be given back.")
+    refunds.append({"id": f"pr_{name}_{len(refunds) + 1}", "minor": money.minor, "cause": cause})
+    return given(refunds, paid.currency)[-1]
+
+
+def given(refunds: Sequence[Given], currency: str) -> tuple[RefundState, ...]:
+    """The refunds that were made, each done at once."""
+    return tuple(
+        RefundState(
+            refund_id=str(refund["id"]),
+            status=RefundStatus.SUCCEEDED,
+            amount=Money.from_minor(int(refund["minor"] or 0), currency),
+            cause=None if refund["cause"] is None else str(refund["cause"]),
+        )
+        for refund in refunds
+    )

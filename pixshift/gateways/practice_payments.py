@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
-from pixshift.domain.lifecycle import PaymentStatus, RefundStatus
+from pixshift.domain.lifecycle import PaymentStatus
 from pixshift.domain.pricing import Money
 from pixshift.errors import InvalidInput, NotFound, PaymentFailed
 from pixshift.gateways.ports import (
@@ -22,8 +22,17 @@ from pixshift.gateways.ports import (
     SubscriptionState,
 )
 from pixshift.gateways.practice_books import Books, Payment, Plan, key_of
-from pixshift.gateways.practice_decisions import Decision, PracticePage, choices, decide, hold, settle_by_clock
-from pixshift.gateways.practice_subscriptions import PracticeSubscriptions
+from pixshift.gateways.practice_decisions import (
+    Decision,
+    PracticePage,
+    choices,
+    decide,
+    give_back,
+    given,
+    hold,
+    settle_by_clock,
+)
+from pixshift.gateways.practice_subscriptions import PracticeSubscriptions, is_of_month
 
 METHODS: dict[str, Decline | None] = {
     "pm_practice_good": None,
@@ -102,13 +111,15 @@ class PracticeGateway:
             return self._state(payment)
 
     def refund(self, ref: PaymentRef, capture_id: str, money: Money, cause: str) -> RefundState:
+        if is_of_month(capture_id):
+            return self._plans.refund(capture_id, money, cause)
         with self._change(_key(ref)) as payment:
-            known = next((refund for refund in payment.refunds if refund["cause"] == cause), None)
-            if known:
-                return _refund_state(payment, known)
+            known = given(payment.refunds, payment.currency)
+            if made := next((refund for refund in known if refund.cause == cause), None):
+                return made
             if payment.status != PaymentStatus.CAPTURED or capture_id != f"pc_{payment.key}" or payment.is_disputed:
                 raise PaymentFailed("This payment cannot be given back.")
-            return _refund_state(payment, _give_back(payment, money, cause))
+            return give_back(payment.refunds, payment.key, _taken(payment), money, cause)
 
     def open_subscription(self, order: SubscriptionOrder) -> Hosted:
         return self._plans.open(order, order.customer_id or f"pcus_{order.user_id.hex}")
@@ -162,15 +173,13 @@ class PracticeGateway:
         if what not in set(Decision):
             raise InvalidInput("There is no such button.", field="what")
         with self._books.change(key_of(session_id)) as entry:
-            if entry is None:
-                raise NotFound
             settle_by_clock(entry, self._now())
             decide(entry, Decision(what), self._now())
 
     def refund_elsewhere(self, payment_id: str, minor: int) -> None:
         """Give back by hand, as in a gateway's dashboard."""
         with self._change(key_of(payment_id)) as payment:
-            _give_back(payment, Money.from_minor(minor, payment.currency), None)
+            give_back(payment.refunds, payment.key, _taken(payment), Money.from_minor(minor, payment.currency), None)
 
     def dispute(self, payment_id: str) -> None:
         """The payer asks their bank for the money."""
@@ -238,8 +247,8 @@ class PracticeGateway:
             session_id=session_id,
             payment_id=payment_id,
             capture_id=f"pc_{payment.key}" if payment.captured else None,
-            captured=Money.from_minor(payment.captured, payment.currency).amount,
-            refunds=tuple(_refund_state(payment, refund) for refund in payment.refunds),
+            captured=_taken(payment).amount,
+            refunds=given(payment.refunds, payment.currency),
             is_disputed=payment.is_disputed,
             decline=Decline(payment.decline) if payment.decline else None,
             method_id=payment.method_id,
@@ -255,23 +264,8 @@ def _key(ref: PaymentRef) -> str | None:
     return key_of(named) if named else ref.attempt_id.hex
 
 
-def _give_back(payment: Payment, money: Money, cause: str | None) -> dict[str, str | int | None]:
-    left = payment.captured - payment.refunded
-    if money.currency != payment.currency or not 0 < money.minor <= left:
-        raise PaymentFailed(f"Only {Money.from_minor(left, payment.currency).text} can still be given back.")
-    refund: dict[str, str | int | None] = {
-        "id": f"pr_{payment.key}_{len(payment.refunds) + 1}",
-        "minor": money.minor,
-        "cause": cause,
-    }
-    payment.refunds.append(refund)
-    return refund
-
-
-def _refund_state(payment: Payment, refund: Mapping[str, str | int | None]) -> RefundState:
-    money = Money.from_minor(int(refund["minor"] or 0), payment.currency)
-    cause = refund["cause"]
-    return RefundState(str(refund["id"]), RefundStatus.SUCCEEDED, money, None if cause is None else str(cause))
+def _taken(payment: Payment) -> Money:
+    return Money.from_minor(payment.captured, payment.currency)
 
 
 def _declined(reason: Decline) -> PaymentFailed:

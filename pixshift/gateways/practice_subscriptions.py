@@ -1,16 +1,26 @@
 """Subscriptions of the practice gateway: their months pass at the press of a button."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from uuid import UUID
 
 from pixshift.domain.lifecycle import SubscriptionStatus
-from pixshift.errors import InvalidInput, NotFound
-from pixshift.gateways.ports import Hosted, InvoiceState, SubscriptionOrder, SubscriptionRef, SubscriptionState
+from pixshift.domain.pricing import Money
+from pixshift.errors import InvalidInput, NotFound, PaymentFailed
+from pixshift.gateways.ports import (
+    Hosted,
+    InvoiceState,
+    RefundState,
+    SubscriptionOrder,
+    SubscriptionRef,
+    SubscriptionState,
+)
 from pixshift.gateways.practice_books import Books, Plan, key_of
-from pixshift.gateways.practice_decisions import settle_by_clock
+from pixshift.gateways.practice_decisions import give_back, given, settle_by_clock
 
+_MONTH = re.compile(r"ppi_(([0-9a-f]{32})_\d+)")
 _RUNS = (SubscriptionStatus.ACTIVE, SubscriptionStatus.PAST_DUE)
 
 
@@ -58,6 +68,21 @@ class PracticeSubscriptions:
             plan.cancels_at_period_end = False
             return self.state(plan)
 
+    def refund(self, payment_id: str, money: Money, cause: str) -> RefundState:
+        """Give a month back, once per cause. Raises NotFound, PaymentFailed."""
+        named = _MONTH.fullmatch(payment_id)
+        with self._books.change(named and named[2]) as plan:
+            if not (named and isinstance(plan, Plan)):
+                raise NotFound("The practice gateway knows no such payment.")
+            invoice_id = f"pin_{named[1]}"
+            refunds = plan.refunds.get(invoice_id, [])
+            if made := next((refund for refund in given(refunds, plan.currency) if refund.cause == cause), None):
+                return made
+            if not any(invoice["id"] == invoice_id and invoice["is_paid"] for invoice in plan.invoices):
+                raise PaymentFailed("This month cannot be given back.")
+            plan.refunds[invoice_id] = refunds
+            return give_back(refunds, named[1], plan.money, money, cause)
+
     def portal_url(self, ref: SubscriptionRef) -> str | None:
         """Its practice page, where its months pass."""
         plan = self._books.find(_key(ref))
@@ -90,6 +115,11 @@ class PracticeSubscriptions:
                 raise NotFound("The practice gateway knows no such subscription.")
             settle_by_clock(plan, self._now())
             yield plan
+
+
+def is_of_month(payment_id: str) -> bool:
+    """Whether this is a plan's payment, and no picture's."""
+    return _MONTH.fullmatch(payment_id) is not None
 
 
 def _key(ref: SubscriptionRef) -> str | None:

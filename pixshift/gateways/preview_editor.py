@@ -55,6 +55,7 @@ def _edited(request: EditRequest) -> EditedImage:
     with Image.open(io.BytesIO(request.photo), formats=["JPEG", "PNG", "WEBP"]) as source:
         source.draft("RGB", (WORK_SIDE, WORK_SIDE))
         photo = source.convert("RGB")
+    photo = _cut(photo, request.aspect_ratio)
     photo.thumbnail((WORK_SIDE, WORK_SIDE), Image.Resampling.LANCZOS)
     made = FILTERS.get(request.style, studio)(photo)
     _ribbon(made)
@@ -62,6 +63,17 @@ def _edited(request: EditRequest) -> EditedImage:
     if request.style == "pixel-art":
         return EditedImage(_png(made), "image/png", usage)
     return EditedImage(_jpeg(made), "image/jpeg", usage)
+
+
+def _cut(photo: Image.Image, ratio: str | None) -> Image.Image:
+    """The middle of the photo in the shape that the style asks for; whole when it asks for none."""
+    if ratio is None:
+        return photo
+    across, down = (int(part) for part in ratio.split(":"))
+    width = min(photo.width, max(1, round(photo.height * across / down)))
+    height = min(photo.height, max(1, round(photo.width * down / across)))
+    left, top = (photo.width - width) // 2, (photo.height - height) // 2
+    return photo.crop((left, top, left + width, top + height))
 
 
 def _ribbon(picture: Image.Image) -> None:

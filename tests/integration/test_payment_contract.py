@@ -12,7 +12,7 @@ import pytest
 
 from pixshift.domain.lifecycle import DEAD_PAYMENTS, PaymentStatus, RefundStatus, SubscriptionStatus
 from pixshift.domain.pricing import Money
-from pixshift.errors import InvalidInput, PaymentFailed
+from pixshift.errors import InvalidInput, NotFound, PaymentFailed
 from pixshift.gateways.ports import (
     Decline,
     Hosted,
@@ -563,6 +563,35 @@ def test_a_month_that_is_not_paid_is_owed_until_it_is(world: PaymentWorld) -> No
 
     assert state.status is SubscriptionStatus.ACTIVE
     assert [month.is_paid for month in state.invoices] == [True, True]
+
+
+def test_a_paid_month_is_given_back_once_for_its_cause(world: PaymentWorld) -> None:
+    _, ref = running(world)
+    world.next_month(str(ref.remote_id), paid=True)
+    first, second = plan_of(world, ref).invoices
+    assert first.payment_id
+    assert second.payment_id
+    paid = PaymentRef(uuid4(), payment_id=second.payment_id)  # a month has no try of ours
+
+    made = world.gateway.refund(paid, second.payment_id, MONTHLY, "not_good")
+
+    assert (made.status, made.amount, made.cause) == (RefundStatus.SUCCEEDED, MONTHLY, "not_good")
+    assert world.gateway.refund(paid, second.payment_id, MONTHLY, "not_good") == made
+    with pytest.raises(PaymentFailed):
+        world.gateway.refund(paid, second.payment_id, MONTHLY, "operator")
+    earlier = world.gateway.refund(PaymentRef(uuid4(), payment_id=first.payment_id), first.payment_id, MONTHLY, "x")
+    assert earlier.refund_id != made.refund_id
+    assert [month.is_paid for month in plan_of(world, ref).invoices] == [True, True]
+
+
+def test_nothing_is_given_back_of_a_month_that_is_owed(world: PaymentWorld) -> None:
+    _, ref = running(world)
+    world.next_month(str(ref.remote_id), paid=False)
+    state = plan_of(world, ref)
+    assert [month.payment_id for month in state.invoices if not month.is_paid] in ([], [None])
+    nobodys = str(state.invoices[0].payment_id)[:-1] + "9"
+    with pytest.raises((NotFound, PaymentFailed)):
+        world.gateway.refund(PaymentRef(uuid4(), payment_id=nobodys), nobodys, MONTHLY, "not_good")
 
 
 @worlds("resume")

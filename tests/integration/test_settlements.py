@@ -117,7 +117,9 @@ def test_a_hold_whose_answer_was_lost_is_found_by_the_next_look(paypal: Shop, fa
 
 def test_a_paypal_hold_goes_back_when_there_is_no_picture(paypal: Shop) -> None:
     person = paypal.person()
-    failed, cancelled = paypal.held(person), paypal.held(person)
+    failed = paypal.held(person)
+    paypal.jobs.clock.forward(seconds=1)  # the older one is made first
+    cancelled = paypal.held(person)
     paypal.jobs.editor.fail("PROMPT_BLOCKED")
     paypal.jobs.make_next()
     assert paypal.world.ledger().held == 99

@@ -6,7 +6,6 @@
 import argparse
 import base64
 import contextlib
-import html
 import json
 import re
 from collections.abc import Callable
@@ -20,26 +19,32 @@ from pixshift.settings_sections import PayPal
 from tests.stand_ins import paypal_checks as checks
 from tests.stand_ins.paypal_books import Books, Refusal, Thing
 from tests.stand_ins.paypal_events import Events
+from tests.stand_ins.paypal_page import Payer, page
 from tests.stand_ins.paypal_plans import Plans
 from tests.stand_ins.server import Exchange, StandIn
 
 CLIENT_ID, CLIENT_SECRET, WEBHOOK_ID = "paypal-client", "paypal-secret", "4JH86294D6297924G"
 _PAGES = ("/checkoutnow", "/webapps/billing/subscriptions")
+_USELESS = {"garbage": b"{", "list": b"[]", "empty": b"{}"}
 Handler = Callable[[Thing, dict[str, str]], Any]
 
 
 class PayPalStandIn(StandIn):
-    """Moods: ok, 500 (before anything is done), lost (all is done, no answer), cut, hang, 429, html, busy.
+    """Moods. Nothing is done: cut, hang, html, busy, ``<status>`` or ``<status>:<issue>``, ``429:<seconds to wait>``.
+    All is done and yet nobody hears it: lost (no answer), truncated, garbage (no JSON), list, empty (no fields).
 
-    ``token_mood``: ok, down, refused. ``contracts``: whether bodies are compared with PayPal's own description too.
+    ``token_mood``: ok, down, hang, refused; ``token_life`` in seconds. ``contracts``: whether bodies are compared with
+    PayPal's own description too.
     """
 
     def __init__(self, mood: str = "ok", port: int = 0, *, contracts: bool = True) -> None:
         super().__init__(mood, port)
-        self.token_mood, self.shows_disputes, self.may_search = "ok", True, True
+        self.token_mood, self.token_life = "ok", 32400
+        self.shows_disputes, self.may_search = True, True
         self.books = Books(self.url)
         self.plans = Plans(self.books)
         self.events = Events([WEBHOOK_ID])
+        self.payer = Payer(self.books, self.plans, self.events)
         self.token_calls = 0
         self.faults: list[str] = []  # what was wrong in requests that should have been right
         self._contracts = contracts
@@ -85,21 +90,22 @@ class PayPalStandIn(StandIn):
             exchange.cut()
         elif mood == "html":
             exchange.reply(503, b"<html>Down</html>", "text/html")
-        elif mood in ("500", "429", "busy"):
-            issue = "PREVIOUS_REQUEST_IN_PROGRESS" if mood == "busy" else "INTERNAL_SERVER_ERROR"
-            _refuse(exchange, Refusal(422 if mood == "busy" else int(mood), issue, issue))
+        elif mood == "busy" or mood[:3].isdigit():
+            _refuse_by(exchange, "422:PREVIOUS_REQUEST_IN_PROGRESS" if mood == "busy" else mood)
         else:
             self._api(exchange, mood)
 
     def _token(self, exchange: Exchange) -> None:
         basic = base64.b64encode(f"{CLIENT_ID}:{CLIENT_SECRET}".encode()).decode()
-        if self.token_mood == "down":
+        if self.token_mood == "hang":
+            exchange.hang()
+        elif self.token_mood == "down":
             exchange.reply_json(503, {"error": "temporarily_unavailable"})
         elif self.token_mood == "refused" or exchange.headers.get("Authorization") != f"Basic {basic}":
             exchange.reply_json(401, {"error": "invalid_client", "error_description": "Client Authentication failed"})
         else:
             self.token_calls += 1
-            token = {"access_token": f"A21-{self.token_calls}", "token_type": "Bearer", "expires_in": 32400}
+            token = {"access_token": f"A21-{self.token_calls}", "token_type": "Bearer", "expires_in": self.token_life}
             exchange.reply_json(200, token | {"scope": "openid", "app_id": "APP-1", "nonce": "n"})
 
     def _api(self, exchange: Exchange, mood: str) -> None:
@@ -113,6 +119,12 @@ class PayPalStandIn(StandIn):
             return
         if mood == "lost":
             exchange.cut()
+        elif mood == "truncated":
+            exchange.head(status, 1000)
+            exchange.wfile.write(b'{"id": "')
+            exchange.close_connection = True
+        elif mood in _USELESS:
+            exchange.reply(status, _USELESS[mood])
         elif answer is None:
             exchange.reply(204, b"")
         else:
@@ -169,21 +181,21 @@ class PayPalStandIn(StandIn):
             ("GET", held, None, lambda _, ids: books.authorization(ids["id"])),
             ("POST", f"{held}/capture", checks.CAPTURE, lambda body, ids: self._capture(ids["id"], body)),
             ("POST", f"{held}/void", None, lambda _, ids: self._void(ids["id"])),
-            ("GET", taken, None, lambda _, ids: books._of(books.captures, ids["id"])),
+            ("GET", taken, None, lambda _, ids: books.taken(ids["id"])),
             ("POST", f"{taken}/refund", checks.REFUND, lambda body, ids: self.refund(ids["id"], body)),
             ("GET", r"/v1/customer/disputes", None, lambda _, ids: self._disputes(ids)),
             ("GET", r"/v1/reporting/transactions", None, lambda _, ids: self._search(ids)),
             ("POST", product, checks.PRODUCT, lambda body, _: plans.create_product(body)),
             ("GET", rf"{product}/(?P<id>[\w-]+)", None, lambda _, ids: plans.product(ids["id"])),
             ("POST", plan, checks.PLAN, lambda body, _: plans.create_plan(body)),
-            ("GET", plan, None, lambda _, ids: _listed(plans, ids)),
+            ("GET", plan, None, lambda _, ids: plans.list_plans(ids)),
             ("GET", rf"{plan}/(?P<id>[\w-]+)", None, lambda _, ids: plans.plan(ids["id"])),
             ("POST", subscription, checks.SUBSCRIPTION, lambda body, _: plans.create(body)),
             ("GET", one, None, lambda _, ids: plans.shown(ids["id"])),
             ("POST", f"{one}/cancel", checks.CANCEL, lambda _, ids: self._cancel(ids["id"])),
-            ("GET", f"{one}/transactions", None, lambda _, ids: _paid(plans, ids)),
-            ("GET", r"/v1/notifications/webhooks", None, lambda _, __: self._webhooks()),
-            ("POST", r"/v1/notifications/verify-webhook-signature", None, lambda body, _: self._verify(body)),
+            ("GET", f"{one}/transactions", None, lambda _, ids: plans.list_transactions(ids)),
+            ("GET", r"/v1/notifications/webhooks", None, lambda _, __: self.events.webhooks()),
+            ("POST", r"/v1/notifications/verify-webhook-signature", None, lambda body, _: self.events.verify(body)),
         ]
 
     def _authorize(self, order_id: str) -> Thing:
@@ -203,7 +215,8 @@ class PayPalStandIn(StandIn):
 
     def refund(self, capture_id: str, body: Thing) -> Thing:
         refund = self.books.refund(capture_id, body)
-        self.events.emit("PAYMENT.CAPTURE.REFUNDED", refund)
+        kind = "SALE" if capture_id in self.books.sales else "CAPTURE"
+        self.events.emit(f"PAYMENT.{kind}.REFUNDED", refund)
         return refund
 
     def dispute(self, payment_id: str) -> None:
@@ -233,14 +246,6 @@ class PayPalStandIn(StandIn):
         self.plans.cancel(remote_id)
         self.events.emit("BILLING.SUBSCRIPTION.CANCELLED", self.plans.shown(remote_id))
 
-    def _webhooks(self) -> Thing:
-        known = self.events.webhook_ids
-        return {"webhooks": [{"id": each, "url": "https://pixshift.example/hook", "event_types": []} for each in known]}
-
-    def _verify(self, body: Thing) -> Thing:
-        is_authentic = self.events.is_authentic(body, body["_raw"])
-        return {"verification_status": "SUCCESS" if is_authentic else "FAILURE"}
-
     def next_month(self, remote_id: str, *, paid: bool) -> None:
         with self.books.lock:
             type_ = self.plans.next_month(remote_id, paid=paid)
@@ -249,31 +254,8 @@ class PayPalStandIn(StandIn):
             self.events.emit(type_, named)
 
     def decide(self, session_id: str, what: str) -> str | None:
-        """approve, decline (the wallet says no on the page), approve_empty (no money when it is to be held), cancel,
-        expire. Answers where the payer is sent, None while they stay; what is not possible any more changes nothing."""
-        with self.books.lock:
-            if session_id in self.plans.subscriptions:
-                return self._decide_plan(session_id, what)
-            if session_id not in self.books.orders:
-                return None
-            context = self.books.orders[session_id]["_context"]
-            if what == "expire":
-                self.books.expire(session_id)
-                return None
-            if what == "approve_empty":
-                self.books.decline_next.add(session_id)
-            if what.startswith("approve") and self.books.approve(session_id):
-                self.events.emit("CHECKOUT.ORDER.APPROVED", self.books.order(session_id))
-                return f"{context['return_url']}?token={session_id}&PayerID=PAYER1"
-            return f"{context['cancel_url']}?token={session_id}" if what == "cancel" else None
-
-    def _decide_plan(self, remote_id: str, what: str) -> str | None:
-        context = self.plans.subscriptions[remote_id]["_context"]
-        if what == "approve" and self.plans.approve(remote_id):
-            self.events.emit("BILLING.SUBSCRIPTION.ACTIVATED", self.plans.shown(remote_id))
-            self.events.emit("PAYMENT.SALE.COMPLETED", {"billing_agreement_id": remote_id})
-            return f"{context['return_url']}?subscription_id={remote_id}&ba_token=BA-1&token=BA-1"
-        return str(context["cancel_url"]) if what == "cancel" else None
+        """What the payer does on the page; see Payer."""
+        return self.payer.decide(session_id, what)
 
     def _page(self, exchange: Exchange, path: str, query: dict[str, str]) -> None:
         session_id = query.get("token") or query.get("subscription_id") or ""
@@ -282,28 +264,22 @@ class PayPalStandIn(StandIn):
             goal = self.decide(session_id, form.get("what", ""))
             exchange.reply(303, b"", Location=goal or exchange.path)
             return
-        buttons = "".join(
-            f'<button name="what" value="{what}">{label}</button>'
-            for what, label in (("approve", "Pay"), ("decline", "Card is declined"), ("cancel", "Cancel and return"))
-        )
-        action = html.escape(exchange.path, quote=True)
-        page = f'<title>PayPal stand-in</title><h1>PayPal stand-in</h1><form method="post" action="{action}">{buttons}'
-        exchange.reply(200, f"<!doctype html>{page}</form>".encode(), "text/html; charset=utf-8")
-
-
-def _listed(plans: Plans, asked: dict[str, str]) -> Thing:
-    return plans.list_plans(asked.get("product_id"), int(asked.get("page", 1)), int(asked.get("page_size", 10)))
-
-
-def _paid(plans: Plans, asked: dict[str, str]) -> Thing:
-    start, end = (datetime.fromisoformat(asked[name]) for name in ("start_time", "end_time"))
-    return plans.list_transactions(asked["id"], start, end)
+        exchange.reply(200, page(exchange.path), "text/html; charset=utf-8")
 
 
 def _refuse(exchange: Exchange, refusal: Refusal) -> None:
     details = [{"issue": refusal.issue, "description": refusal.description}]
     said = {"name": refusal.name, "message": "No.", "debug_id": "d3b06", "details": details, "links": []}
     exchange.reply_json(refusal.status, said)
+
+
+def _refuse_by(exchange: Exchange, mood: str) -> None:
+    status, _, word = mood.partition(":")
+    if status == "429":
+        exchange.reply_json(429, {"name": "RATE_LIMIT_REACHED"}, **({"Retry_After": word} if word else {}))
+    else:
+        issue = word or "INTERNAL_SERVER_ERROR"
+        _refuse(exchange, Refusal(int(status), issue, issue))
 
 
 def main() -> None:

@@ -7,6 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 Thing = dict[str, Any]
+PAYER: Thing = {
+    "payer_id": "QYR5Z8XDVJNXQ",
+    "email_address": "lady.lovelace@example.com",
+    "name": {"given_name": "Augusta", "surname": "Lovelace"},
+}  # what must not be logged
 
 
 class Refusal(Exception):
@@ -26,11 +31,11 @@ def written(when: datetime) -> str:
 
 
 def minor(amount: Thing) -> int:
-    return int(Decimal(amount["value"]) * 100)
+    return int(Decimal(amount["value"]) * (1 if amount["currency_code"] == "JPY" else 100))
 
 
-def amount(cents: int, currency: str) -> Thing:
-    return {"currency_code": currency, "value": f"{Decimal(cents) / 100:.2f}"}
+def amount(parts: int, currency: str) -> Thing:
+    return {"currency_code": currency, "value": str(parts) if currency == "JPY" else f"{Decimal(parts) / 100:.2f}"}
 
 
 class Books:
@@ -42,6 +47,7 @@ class Books:
         self.orders: dict[str, Thing] = {}
         self.authorizations: dict[str, Thing] = {}
         self.captures: dict[str, Thing] = {}
+        self.sales: dict[str, Thing] = {}  # months that were paid: captures without an order
         self.refunds: dict[str, Thing] = {}
         self.disputes: dict[str, Thing] = {}
         self.decline_next: set[str] = set()  # orders whose money is not there when it is to be held
@@ -69,7 +75,9 @@ class Books:
         kept = self._of(self.orders, order_id)
         payments = {
             name: [
-                entry for entry in things.values() if entry["supplementary_data"]["related_ids"]["order_id"] == order_id
+                entry
+                for entry in things.values()
+                if entry["supplementary_data"]["related_ids"].get("order_id") == order_id
             ]
             for name, things in (
                 ("authorizations", self.authorizations),
@@ -85,7 +93,7 @@ class Books:
         order = self.orders[order_id]
         if order["status"] != "PAYER_ACTION_REQUIRED":
             return False
-        order["status"] = "APPROVED"
+        order["status"], order["payer"] = "APPROVED", PAYER
         order["links"] = self._links(order_id, is_open=False)
         return True
 
@@ -162,11 +170,27 @@ class Books:
                 return capture
         raise unknown()
 
+    def taken(self, capture_id: str) -> Thing:
+        """A picture's capture, or a month's."""
+        return self._of({**self.captures, **self.sales}, capture_id)
+
+    def sell(self, price: Thing, custom_id: str | None) -> str:
+        """A month's payment; its id."""
+        sale_id = self.new_id("7S")
+        self.sales[sale_id] = {
+            "id": sale_id,
+            "status": "COMPLETED",
+            "amount": dict(price),
+            "custom_id": custom_id,
+            "supplementary_data": {"related_ids": {}},
+        }
+        return sale_id
+
     def given_back(self, capture_id: str) -> int:
         return sum(minor(entry["amount"]) for entry in self.refunds.values() if entry["_capture"] == capture_id)
 
     def refund(self, capture_id: str, body: Thing) -> Thing:
-        capture = self._of(self.captures, capture_id)
+        capture = self.taken(capture_id)
         currency = capture["amount"]["currency_code"]
         left = minor(capture["amount"]) - self.given_back(capture_id)
         asked = body.get("amount") or amount(left, currency)
@@ -196,7 +220,7 @@ class Books:
         """Held, captured before refunds, refunded; in minor units."""
         with self.lock:
             held = sum(minor(entry["amount"]) for entry in self.authorizations.values() if entry["status"] == "CREATED")
-            captured = sum(minor(entry["amount"]) for entry in self.captures.values())
+            captured = sum(minor(entry["amount"]) for entry in [*self.captures.values(), *self.sales.values()])
             return held, captured, sum(minor(entry["amount"]) for entry in self.refunds.values())
 
     def transactions(self, start: datetime, end: datetime) -> list[Thing]:

@@ -29,11 +29,17 @@ def text(longest: int, pattern: str = r"(?s).+") -> Callable[[Any], bool]:
     )
 
 
-def _value(value: Any) -> bool:
-    return isinstance(value, str) and bool(re.fullmatch(r"\d{1,13}\.\d\d", value)) and Decimal(value) > 0
+def _money(value: Any) -> bool:
+    """A positive amount with as many places as its currency has."""
+    if not isinstance(value, dict) or set(value) != {"currency_code", "value"}:
+        return False
+    places = {"USD": r"\.\d\d", "EUR": r"\.\d\d", "GBP": r"\.\d\d", "JPY": ""}.get(value["currency_code"])
+    if places is None or not isinstance(value["value"], str):
+        return False
+    return bool(re.fullmatch(rf"\d{{1,13}}{places}", value["value"])) and Decimal(value["value"]) > 0
 
 
-_MONEY: Check = {"currency_code!": words("USD", "EUR", "GBP"), "value!": _value}
+_MONEY: Check = _money
 _URL = text(4000, r"https?://\S+")
 _OURS = text(127, r"[0-9a-f-]{36}:[0-9a-f-]{36}")
 _CONTEXT: Check = {

@@ -60,6 +60,14 @@ class Events:
             and asked["webhook_id"] in self.webhook_ids
         )
 
+    def verify(self, body: dict[str, Any]) -> dict[str, str]:
+        is_authentic = self.is_authentic(body, body["_raw"])
+        return {"verification_status": "SUCCESS" if is_authentic else "FAILURE"}
+
+    def webhooks(self) -> dict[str, Any]:
+        known = self.webhook_ids
+        return {"webhooks": [{"id": each, "url": "https://pixshift.example/hook", "event_types": []} for each in known]}
+
     def emit(self, type_: str, resource: Any) -> None:
         if self.drop:
             return

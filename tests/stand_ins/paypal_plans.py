@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.stand_ins.paypal_books import Books, Refusal, Thing, amount, minor, unknown, written
+from tests.stand_ins.paypal_books import PAYER, Books, Refusal, Thing, amount, minor, unknown, written
 
 _MONTH = timedelta(days=30)
 _SUSPENDED_AFTER = 3
@@ -41,8 +41,9 @@ class Plans:
             raise unknown()
         return self.plans[plan_id]
 
-    def list_plans(self, product_id: str | None, page: int, size: int) -> Thing:
-        found = [plan for plan in self.plans.values() if product_id in (None, plan["product_id"])]
+    def list_plans(self, asked: dict[str, str]) -> Thing:
+        page, size = int(asked.get("page", 1)), int(asked.get("page_size", 10))
+        found = [plan for plan in self.plans.values() if asked.get("product_id") in (None, plan["product_id"])]
         return {"plans": found[(page - 1) * size : page * size], "total_items": len(found)}
 
     def create(self, body: Thing) -> Thing:
@@ -73,7 +74,7 @@ class Plans:
         if subscription["status"] != "APPROVAL_PENDING":
             return False
         now = datetime.now(UTC)
-        subscription |= {"status": "ACTIVE", "start_time": written(now), "links": []}
+        subscription |= {"status": "ACTIVE", "subscriber": PAYER, "start_time": written(now), "links": []}
         subscription["billing_info"] = {"outstanding_balance": self._money(remote_id, 0), "failed_payments_count": 0}
         self._pay(remote_id, now)
         subscription["billing_info"]["next_billing_time"] = written(now + _MONTH)
@@ -107,17 +108,20 @@ class Plans:
             subscription["status"] = "SUSPENDED"
         return "BILLING.SUBSCRIPTION.PAYMENT.FAILED"
 
-    def list_transactions(self, remote_id: str, start: datetime, end: datetime) -> Thing:
+    def list_transactions(self, asked: dict[str, str]) -> Thing:
+        remote_id = asked["id"]
+        start, end = (datetime.fromisoformat(asked[name]) for name in ("start_time", "end_time"))
         self.shown(remote_id)
         found = [
-            entry for entry in self.transactions[remote_id] if start <= datetime.fromisoformat(entry["time"]) <= end
+            entry | {"status": self._books.sales[entry["id"]]["status"]}
+            for entry in self.transactions[remote_id]
+            if start <= datetime.fromisoformat(entry["time"]) <= end
         ]
         return {"transactions": found, "total_items": len(found), "total_pages": 1}
 
     def _pay(self, remote_id: str, when: datetime) -> None:
         sale: dict[str, Any] = {
-            "id": self._books.new_id("7S"),
-            "status": "COMPLETED",
+            "id": self._books.sell(self._price(remote_id), self.subscriptions[remote_id]["custom_id"]),
             "time": written(when),
             "amount_with_breakdown": {"gross_amount": self._price(remote_id)},
         }

@@ -53,6 +53,11 @@ class ImageDecoder(Protocol):
         """Decode a model's answer in full in a helper (JPEG, PNG or WebP, ≤ 50 megapixels). Raises InvalidInput."""
         ...
 
+    def pair(self, photo: bytes, picture: bytes) -> bytes:
+        """A WebP of at most 15 kB and 480 × 320, less where lines are too fine for that: left half the photo, right half
+        the picture. Raises as ``verify``."""
+        ...
+
     def warm(self) -> None:
         """Get ready in the background; returns at once."""
         ...
