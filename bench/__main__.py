@@ -7,10 +7,10 @@ import time
 import warnings
 from pathlib import Path
 
-from bench import measure, nudges, photos, requests, served, starts
+from bench import figures, measure, nudges, photos, requests, served, starts
 from tests import servers
 
-PARTS = ("requests", "served", "photos", "nudges", "starts")
+PARTS = ("requests", "served", "photos", "nudges", "starts", "figures")
 
 
 def main() -> None:
@@ -41,6 +41,8 @@ def measure_part(part: str, folder: Path, postgres: servers.Postgres, redis_url:
             return photos.rows(folder)
         case "nudges":
             return nudges.rows(folder, postgres, redis_url)
+        case "figures":
+            return figures.rows(folder, postgres)
         case _:
             return starts.rows(folder)
 

@@ -25,6 +25,7 @@ from pixshift.blueprints import (
     profile,
     rendering,
     share,
+    styles,
     transformations,
     webhooks,
 )
@@ -85,6 +86,7 @@ def create_app(settings: Settings | None = None, gateways: Gateways | None = Non
         practice,
         profile,
         share,
+        styles,
         transformations,
         webhooks,
     ):

@@ -1,5 +1,6 @@
 """The parts of the settings, one class for each mapping of ``config/*.yaml``: frozen, typed, nothing extra allowed."""
 
+from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -68,6 +69,12 @@ class Gemini(Section):
     calls_per_minute: int = Field(ge=1)
     retry: Retry
     prices: ModelPrices
+    models: tuple[str, ...] = ()  # that a style may ask instead of ``model``
+    retires: dict[str, date] = {}  # the last day of a model, as its vendor announced it
+
+    @property
+    def known_models(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((self.model, *self.models)))
 
 
 class Stripe(Section):

@@ -47,10 +47,12 @@ PUBLIC = {
     "assets.file", "operations.healthz", "operations.readyz", "pages.home", "pages.privacy", "account_data.goodbye",
     "auth.login", "auth.send", "auth.code", "auth.verify", "auth.resend",
     "api.auth.csrf", "api.auth.request_otp", "api.auth.verify_otp",
-    "share.show", "share.picture", "share.report", "webhooks.twilio", "webhooks.payments",
+    "share.show", "share.picture", "share.report", "styles.thumbnail", "webhooks.twilio", "webhooks.payments",
     "webhooks.csp_report",
     "api.auth.callback",
     "api.auth.oauth",
+    "api.description.document",
+    "api.description.page",
     "identities.delete_facebook",
     "identities.deleted",
 }  # fmt: skip

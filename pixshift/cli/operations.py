@@ -1,6 +1,7 @@
 """flask up, worker, doctor: run it, and find out why it does not run."""
 
 import errno
+import json
 import os
 import signal
 import socket
@@ -142,20 +143,23 @@ def worker(concurrency: int | None) -> None:
 
 
 @click.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
 @with_appcontext
 @says_why
-def doctor() -> None:
+def doctor(as_json: bool) -> None:
     """Check configuration, database, migrations, queue, storage, vendors, and that pictures go and jobs are made.
 
     Exit status 1 if anything is wrong.
     """
     tools = toolbox()
-    parts = [*health.parts(tools), _migrations(), *health.promises(tools), *health.vendors(tools)]
-    table(
-        ["PART", "STATE", "SAYS"],
-        [["configuration", "ok", tools.settings.env]]
-        + [[part.name, "ok" if part.is_ok else "WRONG", part.line] for part in parts],
-    )
+    parts = [Part("configuration", True, tools.settings.env), *health.parts(tools), _migrations()]
+    parts += [*health.promises(tools), *health.vendors(tools)]
+    if as_json:
+        said = [{"name": part.name, "ok": part.is_ok, "says": part.line} for part in parts]
+        click.echo(json.dumps({"parts": said}, indent=2))
+    else:
+        rows = [[part.name, "ok" if part.is_ok else "WRONG", part.line] for part in parts]
+        table(["PART", "STATE", "SAYS"], rows)
     if not all(part.is_ok for part in parts):
         raise click.ClickException("Something is wrong; the table says what.")
 

@@ -1,5 +1,6 @@
 """flask types: transformation types as YAML."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,15 @@ SEEDS = Path(__file__).with_name("seeds.yaml")
 
 
 @group.command("list")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
 @says_why
-def list_types() -> None:
+def list_types(as_json: bool) -> None:
     """All types, switched off or on."""
     kinds = transformation_types.everything()
+    if as_json:
+        facts = [{**TypeIn.of(kind).wire(), "id": str(kind.id)} for kind in kinds]
+        click.echo(json.dumps({"types": facts}, indent=2))
+        return
     rows = [[kind.slug, kind.name, "yes" if kind.enabled else "no", kind.model or "-"] for kind in kinds]
     table(["SLUG", "NAME", "ENABLED", "MODEL"], rows)
 

@@ -17,6 +17,7 @@ MIN_SIDE = 100
 MAX_SIDE = 5000
 MODEL_SIDE = 2048  # the longest side of what we keep and send to the model
 THUMBNAIL = (168, 112)  # twice the size it is shown at
+STYLE_THUMBNAIL, STYLE_THUMBNAIL_BYTES = (480, 320), 15_000  # half the photo, half the picture
 RESULT_MAX_PIXELS = 50_000_000
 RESULT_MAX_BYTES = 64 * 1024 * 1024
 NAME_LENGTH = 80

@@ -10,6 +10,7 @@ from pixshift.models.billing import (
 )
 from pixshift.models.circuit import ModelCircuit
 from pixshift.models.export import AccountExport, ExportStatus
+from pixshift.models.figures import DailyCount, DailyFigures, DailyTotals
 from pixshift.models.lab import LabRun, LabVote, PromptVersion
 from pixshift.models.share import ShareLink
 from pixshift.models.sms import SmsMessage
@@ -28,6 +29,9 @@ __all__ = [
     "Attempt",
     "AuditHead",
     "BillingRecord",
+    "DailyCount",
+    "DailyFigures",
+    "DailyTotals",
     "ExportStatus",
     "GatewayCustomer",
     "Identity",

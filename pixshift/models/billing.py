@@ -28,6 +28,7 @@ class BillingRecord(Base):
         Index(None, "user_id"),
         Index(None, "status"),
         Index(None, "created_at"),
+        Index(None, "captured_at"),
         Index(None, "user_id", "created_at"),
         Index("ix_billing_records_open", "status", "next_look_at"),
     )
@@ -102,6 +103,7 @@ class Refund(Base):
         CheckConstraint("amount > 0", name="amount_positive"),
         UniqueConstraint("billing_record_id", "cause"),
         Index(None, "status"),
+        Index(None, "finished_at"),
     )
 
     id: Mapped[Key]

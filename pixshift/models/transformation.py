@@ -105,6 +105,7 @@ class Transformation(Base):
         Index("uq_transformations_rerolled", "reroll_of", unique=True, postgresql_where=_MADE, sqlite_where=_MADE),
         Index(None, "quota_period_id"),
         Index(None, "lab_run_id"),
+        Index(None, "finished_at"),
     )
 
     id: Mapped[Key]

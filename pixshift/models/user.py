@@ -20,6 +20,8 @@ class User(Base):
         Index(None, "auth_provider"),
         Index(None, "role"),
         Index(None, "phone"),
+        Index(None, "created_at"),
+        Index("ix_users_email_start", "email", postgresql_ops={"email": "text_pattern_ops"}),  # LIKE 'start%'
     )
 
     id: Mapped[Key]
@@ -66,7 +68,12 @@ class UserSession(Base):
     """A sign-in. Only the SHA-256 of its token is kept; ``expires_at`` is the absolute end."""
 
     __tablename__ = "user_sessions"
-    __table_args__ = (Index(None, "user_id"), Index(None, "expires_at"))
+    __table_args__ = (
+        Index(None, "user_id"),
+        Index(None, "expires_at"),
+        Index(None, "created_at"),
+        Index(None, "last_seen_at", "user_id"),
+    )
 
     id: Mapped[Key]
     user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))

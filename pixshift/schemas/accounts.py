@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any, Self
 from uuid import UUID
 
-from pydantic import Field, field_serializer
+from pydantic import ConfigDict, Field, field_serializer
 
 from pixshift.models import User
 from pixshift.schemas.base import In, Out
@@ -27,6 +27,8 @@ class DoneOut(Out):
 
 class CodeSentOut(DoneOut):
     """``shown_text`` is the message itself, where it is shown instead of sent (development only)."""
+
+    model_config = ConfigDict(json_schema_extra={"required": ["success", "message"]})
 
     message: str = "OTP sent successfully"
     shown_text: str | None = None
@@ -101,6 +103,8 @@ class ChangePhoneIn(In):
 
 class ProfileChangedOut(DoneOut):
     """``code_sent`` stands there while a code is waited for; ``shown_text`` as in ``CodeSentOut``."""
+
+    model_config = ConfigDict(json_schema_extra={"required": ["success", "user"]})
 
     user: ProfileUserOut
     code_sent: bool | None = None

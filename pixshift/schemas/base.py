@@ -28,7 +28,13 @@ class In(BaseModel):
 class Out(BaseModel):
     """An answer. ``wire()`` is the JSON body; templates read the attributes."""
 
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, from_attributes=True)
+    model_config = ConfigDict(
+        frozen=True,
+        alias_generator=to_camel,
+        populate_by_name=True,
+        from_attributes=True,
+        json_schema_serialization_defaults_required=True,  # a key is there whether or not it has a default
+    )
 
     def wire(self) -> dict[str, Any]:
         return self.model_dump(mode="json", by_alias=True)

@@ -38,6 +38,13 @@ class PhotoLinkIn(In):
     signature: str = Field(max_length=64)
 
 
+def thumbnail_of(kind: TransformationType | StyleFacts, asset: Asset) -> str | None:
+    """The URL of a style's half-and-half: made in the lab, else the file that came with PixShift, else None."""
+    if isinstance(kind, TransformationType) and kind.thumbnail_tag:
+        return f"/styles/{kind.id}/{kind.thumbnail_tag}.webp"
+    return asset(f"types/{kind.slug}.webp")
+
+
 class TypeOut(Out):
     """A style on offer. ``about_seconds`` is what it usually takes; ``is_paused``: its model fails, its jobs wait."""
 
@@ -64,7 +71,7 @@ class TypeOut(Out):
             name=kind.name,
             description=kind.description,
             enabled=kind.enabled,
-            thumbnail_url=asset(f"types/{kind.slug}.webp"),
+            thumbnail_url=thumbnail_of(kind, asset),
             slug=kind.slug,
             about_seconds=max(1, round(typical_seconds)),
             is_paused=is_paused,

@@ -5,6 +5,7 @@ from typing import Any, Self
 from pydantic import ConfigDict, Field
 
 from pixshift.models import TransformationType
+from pixshift.schemas.admin_types import Ratio
 from pixshift.schemas.base import In
 
 
@@ -20,6 +21,7 @@ class TypeIn(In):
     enabled: bool = True
     position: int = Field(default=100, ge=0, le=100_000)
     model: str | None = Field(default=None, max_length=80)
+    aspect_ratio: Ratio = None
 
     @classmethod
     def of(cls, kind: TransformationType) -> Self:

@@ -46,7 +46,7 @@ def erase(toolbox: Toolbox, user_id: UUID, actor: Actor) -> None:
     The account ends in one transaction. What follows, the jobs, the caches and the stored objects, is finished by the
     sweeper when it is interrupted.
     """
-    _require_another_admin(user_id)
+    accounts.require_another_admin(user_id, "confirm")
     hashes = list(db.session.scalars(select(UserSession.token_hash).where(UserSession.user_id == user_id)))
     _let_go(toolbox, user_id)
     if _forget(toolbox, user_id):
@@ -83,14 +83,6 @@ def follow_up(toolbox: Toolbox) -> int:
         db.session.commit()
         _end_jobs(toolbox, user_id)
     return len(people)
-
-
-def _require_another_admin(user_id: UUID) -> None:
-    """Locks the admins, so that two who leave at once see each other."""
-    admins = select(User.id).where(User.role == UserRole.ADMIN, User.erased_at.is_(None)).order_by(User.id)
-    if list(db.session.scalars(admins.with_for_update())) == [user_id]:
-        db.session.rollback()
-        raise InvalidInput("This is the last admin. Promote somebody else first.", field="confirm")
 
 
 def _let_go(toolbox: Toolbox, user_id: UUID) -> None:

@@ -11,6 +11,8 @@ from pixshift.models import Transformation
 from pixshift.models.base import read_all, read_rows
 from pixshift.services.transformations import WITH_PARTS
 
+# Trials of the lab are an admin's work, none of their own pictures.
+_NOT_THE_LAB = Transformation.lab_run_id.is_(None)
 FILTERS = {
     "ready": (Transformation.status == Status.COMPLETED) & Transformation.deleted_at.is_(None),
     "working": Transformation.status.in_([Status.PENDING, Status.PROCESSING]),
@@ -43,11 +45,11 @@ def index(user_id: UUID, *, page: int, limit: int, status: Status | None = None,
 def counts(user_id: UUID) -> dict[str, int]:
     """How many jobs each filter of the history shows, and all of them."""
     columns = [func.count().label("all"), *(func.count().filter(shown).label(name) for name, shown in FILTERS.items())]
-    return dict(read_rows(select(*columns).where(Transformation.user_id == user_id))[0]._mapping)
+    return dict(read_rows(select(*columns).where(Transformation.user_id == user_id, _NOT_THE_LAB))[0]._mapping)
 
 
 def _filtered(query: Select[Any], user_id: UUID, status: Status | None, shown: str | None) -> Select[Any]:
-    query = query.where(Transformation.user_id == user_id)
+    query = query.where(Transformation.user_id == user_id, _NOT_THE_LAB)
     if status is not None:
         query = query.where(Transformation.status == status)
     return query.where(FILTERS[shown]) if shown else query

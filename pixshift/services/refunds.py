@@ -85,7 +85,8 @@ def _write_down(toolbox: Toolbox, record_id: UUID, cause: str, actor: Actor | No
     if known is not None:
         db.session.rollback()
         return known
-    left = record.captured - _promised(record_id)
+    promised = _promised(record_id)
+    left = record.captured - promised
     if left <= 0 or record.disputed_at is not None:
         db.session.rollback()
         if record.disputed_at is not None:
@@ -98,7 +99,8 @@ def _write_down(toolbox: Toolbox, record_id: UUID, cause: str, actor: Actor | No
     change(insert(Refund).values(values | {"next_try_at": now + RETRY_AFTER}))
     if actor is not None:
         details = {"amount": str(left), "currency": record.currency, "cause": cause}
-        audit.record(actor, "REFUND", "BILLING_RECORD", record_id, details)
+        before, after = {"given_back": f"{promised:.2f}"}, {"given_back": f"{promised + left:.2f}"}
+        audit.record(actor, "REFUND", "BILLING_RECORD", record_id, details, before=before, after=after)
     db.session.commit()
     return _find(record_id, cause)
 

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, delete, or_, select, update
 from pixshift.domain import devices as device_names
 from pixshift.domain.job_facts import JobFacts
 from pixshift.domain.roles import UserRole
-from pixshift.errors import AuthExpired, AuthInvalid, NotFound
+from pixshift.errors import AuthExpired, AuthForbidden, AuthInvalid, NotFound
 from pixshift.extensions import db
 from pixshift.gateways.ports import Revoked, SessionSnapshot
 from pixshift.models import User, UserSession
@@ -51,7 +51,11 @@ class Device:
 
 
 def start(toolbox: Toolbox, user_id: UUID, device: str | None) -> str:
-    """Add a session to the current transaction and answer its token, which is never stored."""
+    """Add a session to the current transaction and answer its token, which is never stored.
+
+    Raises AuthForbidden (``details.reason`` "suspended").
+    """
+    _require_welcome(toolbox, user_id)
     token, now = secrets.token_urlsafe(32), toolbox.now()
     db.session.add(
         UserSession(
@@ -131,8 +135,28 @@ def end_everywhere(toolbox: Toolbox, user_id: UUID, except_session: UUID | None 
 
 def revoke_all(toolbox: Toolbox, user_id: UUID, actor: Actor) -> int:
     """What an operator does to a person's sign-ins; the audit log has it in the same transaction."""
-    audit.record(actor, "SESSIONS_REVOKED", "USER", user_id)
-    return end_everywhere(toolbox, user_id)
+    hashes = close(toolbox, UserSession.user_id == user_id)
+    audit.record(actor, "SESSIONS_REVOKED", "USER", user_id, {"ended": len(hashes)})
+    db.session.commit()
+    bury(toolbox, hashes)
+    return len(hashes)
+
+
+def close(toolbox: Toolbox, *which: ColumnElement[bool]) -> list[str]:
+    """End sessions in the current transaction; after its commit their hashes go to ``bury``."""
+    statement = (
+        update(UserSession)
+        .where(UserSession.revoked_at.is_(None), *which)
+        .values(revoked_at=toolbox.now())
+        .returning(UserSession.token_hash)
+    )
+    return list(db.session.scalars(statement, execution_options=_UNSYNCED))
+
+
+def bury(toolbox: Toolbox, hashes: list[str]) -> None:
+    """A tombstone for each, so that no cached snapshot outlives its row."""
+    for token_hash in hashes:
+        toolbox.gateways.sessions.revoke(token_hash)
 
 
 def purge(toolbox: Toolbox) -> int:
@@ -173,18 +197,25 @@ def _is_live(now: datetime) -> tuple[ColumnElement[bool], ...]:
 
 
 def _revoke(toolbox: Toolbox, *which: ColumnElement[bool]) -> int:
-    """One UPDATE, then a tombstone for each, so that no cached snapshot outlives its row."""
-    statement = (
-        update(UserSession)
-        .where(UserSession.revoked_at.is_(None), *which)
-        .values(revoked_at=toolbox.now())
-        .returning(UserSession.token_hash)
-    )
-    hashes = db.session.scalars(statement, execution_options=_UNSYNCED).all()
+    hashes = close(toolbox, *which)
     db.session.commit()
-    for token_hash in hashes:
-        toolbox.gateways.sessions.revoke(token_hash)
+    bury(toolbox, hashes)
     return len(hashes)
+
+
+def _require_welcome(toolbox: Toolbox, user_id: UUID) -> None:
+    """Holds the row until the commit: whoever suspends them in this moment finds the new session, or is found."""
+    is_suspended = select(User.suspended_at.is_not(None)).where(User.id == user_id).with_for_update(key_share=True)
+    if not db.session.scalar(is_suspended):
+        return
+    db.session.rollback()
+    email = toolbox.settings.billing.seller.email
+    raise AuthForbidden(
+        "This account is suspended, so nobody can sign in to it. Nothing of it is lost.",
+        way_out=f"Write to {email or 'those who run this site'} if you think this is a mistake, or to have a plan ended "
+        "or everything erased.",
+        details={"reason": "suspended"},
+    )
 
 
 _BY_HASH = (

@@ -42,13 +42,17 @@ def today(toolbox: Toolbox) -> Spent:
     return Spent(_spent(toolbox), toolbox.settings.billing.spend_caps.all)
 
 
-def require_room(toolbox: Toolbox, user_id: UUID) -> None:
-    """Raises RateLimitExceeded, until midnight UTC, when a person's or everybody's cap of the day is reached."""
+def require_room(toolbox: Toolbox, user_id: UUID, pictures: int = 1) -> None:
+    """Raises RateLimitExceeded, until midnight UTC, when a person's or everybody's cap of the day is reached.
+
+    Of several pictures the last one must still begin below it.
+    """
     if toolbox.gateways.editor.is_twin:
         return
     caps, now = toolbox.settings.billing.spend_caps, toolbox.now()
     until = (_midnight(now) + timedelta(days=1) - now).total_seconds()
-    if _spent(toolbox, Transformation.user_id == user_id) >= caps.per_person:
+    others = toolbox.settings.gemini.prices.per_call * (pictures - 1)
+    if _spent(toolbox, Transformation.user_id == user_id) + others >= caps.per_person:
         raise RateLimitExceeded(
             "You made as many pictures today as one person can.",
             way_out="Tomorrow (UTC) you can go on. Nothing was charged for this one.",
@@ -57,7 +61,7 @@ def require_room(toolbox: Toolbox, user_id: UUID) -> None:
         )
     spent = today(toolbox)
     _alert(toolbox, spent)
-    if spent.share >= 1:
+    if spent.amount + others >= spent.cap:
         raise RateLimitExceeded(
             "We made as many pictures today as we can.",
             way_out="Tomorrow (UTC) we go on. Nothing was charged for this one.",

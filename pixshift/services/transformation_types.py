@@ -9,7 +9,7 @@ from pixshift.domain.lifecycle import Status
 from pixshift.errors import InvalidInput, NotFound
 from pixshift.extensions import db
 from pixshift.models import Transformation, TransformationType
-from pixshift.models.base import read_all, read_rows
+from pixshift.models.base import read_all, read_one, read_rows
 from pixshift.services import audit, prompts
 from pixshift.services.audit import Actor
 
@@ -26,11 +26,8 @@ class Offer:
 
 
 _VERSION = select(func.count(), func.max(TransformationType.updated_at), func.sum(TransformationType.position))
-_ENABLED = (
-    select(TransformationType)
-    .where(TransformationType.enabled)
-    .order_by(TransformationType.position, TransformationType.name)
-)
+_ORDERED = select(TransformationType).order_by(TransformationType.position, TransformationType.name)
+_ENABLED = _ORDERED.where(TransformationType.enabled)
 _latest: dict[str, Offer] = {}  # by database: tests and commands may use several in one process
 
 
@@ -52,8 +49,26 @@ def find_enabled(type_id: UUID) -> TransformationType:
     return found
 
 
+def find(type_id: UUID) -> TransformationType:
+    """Any type, to look at. Raises NotFound."""
+    found = read_one(select(TransformationType).where(TransformationType.id == type_id))
+    if found is None:
+        raise NotFound("There is no such style.")
+    return found
+
+
+def exists(type_id: UUID) -> bool:
+    return bool(read_rows(select(TransformationType.id).where(TransformationType.id == type_id)))
+
+
 def everything() -> list[TransformationType]:
-    return list(db.session.scalars(select(TransformationType).order_by(TransformationType.position)))
+    """All types in their order, to change."""
+    return list(db.session.scalars(_ORDERED))
+
+
+def listed() -> list[TransformationType]:
+    """The same, to look at."""
+    return read_all(_ORDERED)
 
 
 def typical_seconds(type_id: UUID) -> float:
@@ -83,6 +98,7 @@ class Definition:
     enabled: bool = True
     position: int = 100
     model: str | None = None
+    aspect_ratio: str | None = None
 
 
 def import_all(definitions: list[Definition], actor: Actor) -> tuple[int, int]:
@@ -125,4 +141,4 @@ def _require_unique(definitions: list[Definition], known: dict[str, Transformati
             raise InvalidInput(f"Two types would have the {field} {twice}.", field=field)
 
 
-_WRITABLE = ("name", "description", "prompt_template", "enabled", "position", "model")
+_WRITABLE = ("name", "description", "prompt_template", "enabled", "position", "model", "aspect_ratio")

@@ -114,7 +114,7 @@ _ROW = (
     )
     .join(TransformationType, TransformationType.id == Transformation.transformation_type_id)
     .outerjoin(Upload, Upload.id == Transformation.upload_id)
-    .where(Transformation.id == bindparam("transformation_id"))
+    .where(Transformation.id == bindparam("transformation_id"), Transformation.lab_run_id.is_(None))
 )
 _turn = func.row_number().over(partition_by=Transformation.user_id, order_by=Transformation.created_at).label("turn")
 _waiting = (

@@ -6,7 +6,7 @@ import threading
 from flask import Flask
 
 from pixshift.domain.lifecycle import SWEEP_SECONDS
-from pixshift.services import erasure, exports, leases, orphans, retention, sessions, sms, webhooks
+from pixshift.services import erasure, exports, figures_days, leases, orphans, retention, sessions, sms, webhooks
 
 log = logging.getLogger(__name__)
 FIRST_LOOK_SECONDS = 30.0
@@ -33,8 +33,9 @@ def sweep_forever(app: Flask, stop: threading.Event) -> None:
 
 
 def tidy_once(app: Flask) -> None:
-    """Forget codes that were sent, sessions that ended and gateways' events that were acted on, all long ago."""
-    for step in (sms.tidy, sessions.purge, webhooks.tidy):
+    """Keep what closed days came to; then forget codes that were sent, sessions that ended and gateways' events that
+    were acted on, all long ago."""
+    for step in (figures_days.keep_closed, sms.tidy, sessions.purge, webhooks.tidy):
         with app.app_context():
             try:
                 step(app.extensions["toolbox"])

@@ -17,7 +17,7 @@ from sqlalchemy.pool import NullPool
 
 from pixshift.domain import images
 from pixshift.domain.lifecycle import Purse, Reservation, Stage, Status
-from pixshift.domain.roles import AuthProvider
+from pixshift.domain.roles import AuthProvider, UserRole
 from pixshift.models import Identity, Transformation, TransformationType, Upload, User, UserSession
 from tests import servers
 
@@ -69,6 +69,12 @@ class Backstage:
             token_hash = hashlib.sha256(token.encode()).hexdigest()
             session.add(UserSession(user_id=user.id, token_hash=token_hash, expires_at=now() + timedelta(days=30)))
             return Person(user.id, number, token)
+
+    def admin(self, free_used: int = 0) -> Person:
+        """Somebody new who runs PixShift."""
+        somebody = self.person(free_used)
+        self._execute(update(User).where(User.id == somebody.id).values(role=UserRole.ADMIN))
+        return somebody
 
     def again(self, person: Person) -> Person:
         """The same somebody, signed in on one more device."""

@@ -68,7 +68,7 @@ AUDIT = """(isPhone) => {
   return faults
 }"""
 
-PUBLIC = ["/", "/login", "/privacy", "/goodbye", "/s/nothing", "/nowhere"]
+PUBLIC = ["/", "/login", "/privacy", "/goodbye", "/s/nothing", "/nowhere", "/api/v1/docs"]
 OWN = [
     "/billing",
     "/",

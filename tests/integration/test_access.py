@@ -39,11 +39,15 @@ def address_of(rule: Route, object_id: UUID) -> str:
         "transformation_id": object_id,
         "object_id": object_id,
         "identity_id": object_id,
+        "type_id": object_id,
+        "number": 1,
         "provider": "gmail",
         "code": "x",
         "export_id": object_id,
         "session_id": object_id,
         "record_id": object_id,
+        "job_id": object_id,
+        "user_id": object_id,
         "gateway": "practice",
         "kind": "picture",
         "tag": "x",
@@ -52,7 +56,7 @@ def address_of(rule: Route, object_id: UUID) -> str:
     }
     path: str = rule.rule
     for argument in rule.arguments:
-        for converter in ("uuid:", "path:", ""):
+        for converter in ("uuid:", "path:", "int:", ""):
             path = path.replace(f"<{converter}{argument}>", str(values[argument]))
     assert "<" not in path
     return path
@@ -122,7 +126,7 @@ def test_everybody_may_open_what_is_public(app: Flask) -> None:
     client = app.test_client()
     for rule, method in routes(app, Who.EVERYBODY):
         if method == "GET":
-            made = {"token": (404,), "code": (404,), "provider": (400,)}  # by nobody: a token, a code, a sign-in
+            made = {"type_id": (404,), "token": (404,), "code": (404,), "provider": (400,)}  # by nobody: a token, a code, a sign-in
             expected = next((made[name] for name in rule.arguments if name in made), (200, 302, 303))
             assert client.get(address_of(rule, uuid4())).status_code in expected, rule
 

@@ -388,7 +388,7 @@ def is_admin(app: Flask, who: factories.Person) -> bool:
 
 def promote(app: Flask, who: factories.Person, role: UserRole) -> None:
     with app.app_context():
-        accounts.change_role(app.extensions["toolbox"], who.phone, role, Actor("test"))
+        accounts.change_role(app.extensions["toolbox"], who.id, role, Actor("test"))
 
 
 def test_logout_and_a_changed_role_hold_from_the_next_request(app: Flask) -> None:

@@ -1,5 +1,6 @@
 """What operators type: it does what it says, writes the audit log, and says one line when it cannot."""
 
+import json
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,12 +22,13 @@ from tests.integration.conftest import MakeApp
 
 COMMANDS = [
     [], ["up"], ["worker"], ["doctor"], ["users"], ["users", "list"], ["users", "promote"], ["users", "demote"],
-    ["users", "erase"],
+    ["users", "erase"], ["users", "suspend"], ["users", "lift"], ["users", "give"],
     ["types"],
     ["types", "list"], ["types", "export"], ["types", "import"], ["transformations"], ["transformations", "list"],
     ["transformations", "requeue"], ["transformations", "fail"], ["retention"], ["retention", "sweep"],
     ["retention", "audit"], ["sessions"], ["sessions", "list"], ["sessions", "revoke"], ["sessions", "purge"],
     ["billing"], ["billing", "reconcile"], ["billing", "refund"], ["billing", "unblock"], ["billing", "events"],
+    ["audit"], ["audit", "verify"], ["audit", "list"],
 ]  # fmt: skip
 
 
@@ -257,6 +259,15 @@ def test_doctor_finds_everything_well(app: Flask) -> None:
     for part in ("configuration", "database", "queue", "storage", "deletion", "jobs", "image model", "SMS"):
         assert part in result.output
     assert "WRONG" not in result.output
+
+
+def test_programs_read_what_the_doctor_and_the_types_say(quick: Flask) -> None:
+    style = factories.style(quick, model="gemini-x")
+    parts = {part["name"]: part for part in json.loads(run(quick, "doctor", "--json").stdout)["parts"]}
+    assert parts["configuration"] == {"name": "configuration", "ok": True, "says": "test"}
+    assert parts["migrations"]["ok"]
+    (kind,) = json.loads(run(quick, "types", "list", "--json").stdout)["types"]
+    assert (kind["id"], kind["slug"], kind["model"], kind["enabled"]) == (str(style), "engraving", "gemini-x", True)
 
 
 def test_doctor_finds_pictures_that_are_overdue_and_jobs_that_nobody_takes(app: Flask) -> None:

@@ -586,6 +586,41 @@ def test_a_result_of_more_than_fifty_megapixels_is_not_decoded(decoder: PooledIm
         decoder.verify(data)
 
 
+# --- the half-and-half of a style -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_half_the_photo_stands_beside_half_the_picture(decoder: PooledImageDecoder, kind: str) -> None:
+    red, blue = (Image.new("RGB", size, colour) for size, colour in (((900, 600), "red"), ((500, 700), "blue")))
+
+    made = decoder.pair(encoded(red, "JPEG"), encoded(blue, kind))
+
+    with Image.open(io.BytesIO(made)) as picture:
+        assert (picture.format, picture.size) == ("WEBP", images.STYLE_THUMBNAIL)
+        shown = picture.convert("RGB")
+    left, right = (shown.getpixel((x, 160)) for x in (100, 380))
+    assert (left[0] > 200, left[2] < 60, right[0] < 60, right[2] > 200) == (True, True, True, True)
+
+
+def test_a_pair_of_noise_still_becomes_small(decoder: PooledImageDecoder) -> None:
+    noise = Image.frombytes("RGB", (1200, 800), os.urandom(1200 * 800 * 3))
+
+    made = decoder.pair(encoded(noise, "JPEG", quality=95), encoded(noise, "PNG"))
+
+    assert len(made) <= images.STYLE_THUMBNAIL_BYTES
+    with Image.open(io.BytesIO(made)) as picture:
+        assert picture.width * 2 == picture.height * 3
+
+
+@pytest.mark.parametrize("broken", [b"", b"I cannot draw that.", b"half"])
+def test_no_pair_of_what_is_no_picture(decoder: PooledImageDecoder, broken: bytes) -> None:
+    whole = encoded(photo(), "JPEG")
+    part = whole[: len(whole) // 2] if broken == b"half" else broken
+    for pair in ((whole, part), (part, whole)):
+        with pytest.raises(InvalidInput):
+            decoder.pair(*pair)
+
+
 def srgb_profile() -> bytes:
     from PIL import ImageCms
 

@@ -20,7 +20,8 @@ from pixshift.models.base import utcnow
 from tests.integration.conftest import MakeApp
 
 TABLES = {
-    "account_exports", "admin_actions", "billing_records", "gateway_customers", "identities", "payment_attempts",
+    "account_exports", "admin_actions", "billing_records", "daily_counts", "daily_figures", "daily_totals",
+    "gateway_customers", "identities", "payment_attempts",
     "quota_periods", "refunds", "share_links", "sms_messages", "subscriptions", "transformation_attempts",
     "transformation_types", "transformations", "uploads", "user_sessions", "users", "webhook_events",
 }  # fmt: skip

@@ -2,12 +2,12 @@
 
 from flask import Blueprint
 
-from pixshift.blueprints.api import admin, auth, billing, profile, transformation_types, transformations
+from pixshift.blueprints.api import admin, auth, billing, description, profile, transformation_types, transformations
 
 
 def build() -> Blueprint:
     api = Blueprint("api", __name__)
-    for module in (auth, billing, profile, transformation_types, transformations):
+    for module in (auth, billing, description, profile, transformation_types, transformations):
         api.register_blueprint(module.blueprint)
     api.register_blueprint(admin.build())
     return api

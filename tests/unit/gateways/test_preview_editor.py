@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
+from pixshift.domain import images
 from pixshift.gateways.ports import EditedImage, EditRequest, Usage
 from pixshift.gateways.preview_editor import SOURCE_TYPE, WORK_SIDE, PreviewEditor
 from pixshift.gateways.preview_filters import FILTERS
@@ -97,6 +98,33 @@ def test_an_even_photo_is_no_trouble(style: str, colour: str) -> None:
     Image.new("RGB", (300, 200), colour).save(file, "JPEG")
 
     assert opened(edit(style, file.getvalue())).size
+
+
+@pytest.mark.parametrize("ratio", images.ASPECT_RATIOS)
+@pytest.mark.parametrize("size", [(1200, 800), (400, 1000), (100, 100)])
+def test_the_picture_has_the_shape_that_the_style_asks_for(ratio: str, size: tuple[int, int]) -> None:
+    data = photo("rocket.jpg", size)
+    request = EditRequest(photo=data, prompt="", style="cyanotype", width=size[0], height=size[1], aspect_ratio=ratio)
+
+    width, height = opened(PreviewEditor().edit(request)).size
+
+    across, down = map(int, ratio.split(":"))
+    assert width / height == pytest.approx(across / down, rel=0.03)
+
+
+def test_a_photo_is_cut_in_its_middle() -> None:
+    file = io.BytesIO()
+    picture = Image.new("RGB", (900, 300), "black")
+    picture.paste((255, 255, 255), (300, 0, 600, 300))
+    picture.save(file, "JPEG", quality=95)
+    request = EditRequest(
+        photo=file.getvalue(), prompt="", style="none of ours", width=900, height=300, aspect_ratio="1:1"
+    )
+
+    made = opened(PreviewEditor().edit(request)).convert("L")
+
+    assert made.size == (300, 300)
+    assert ImageStat.Stat(made.crop((20, 150, 280, 290))).mean[0] > 200  # nothing of the black sides
 
 
 def test_a_ribbon_says_preview() -> None:

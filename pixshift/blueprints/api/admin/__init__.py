@@ -4,7 +4,9 @@ from types import ModuleType
 
 from flask import Blueprint
 
-MODULES: tuple[ModuleType, ...] = ()
+from pixshift.blueprints.api.admin import actions, stats, transformation_types, users
+
+MODULES: tuple[ModuleType, ...] = (actions, stats, transformation_types, users)
 
 
 def build() -> Blueprint:
