@@ -209,11 +209,10 @@ def _require_welcome(toolbox: Toolbox, user_id: UUID) -> None:
     if not db.session.scalar(is_suspended):
         return
     db.session.rollback()
-    email = toolbox.settings.billing.seller.email
+    whom = toolbox.settings.billing.seller.email or "those who run this site"
     raise AuthForbidden(
         "This account is suspended, so nobody can sign in to it. Nothing of it is lost.",
-        way_out=f"Write to {email or 'those who run this site'} if you think this is a mistake, or to have a plan ended "
-        "or everything erased.",
+        way_out=f"Write to {whom} if you think this is a mistake, or to have a plan ended or everything erased.",
         details={"reason": "suspended"},
     )
 

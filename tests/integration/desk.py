@@ -1,6 +1,7 @@
 """An admin at the desk, over a world of jobs and payments whose clock and gateway are set by hand."""
 
 import re
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from sqlalchemy import event, select
 from werkzeug.test import TestResponse
 
 from pixshift.domain.roles import UserRole
+from pixshift.errors import PixShiftError
 from pixshift.extensions import db
 from pixshift.models import AdminAction
 from tests import factories
@@ -44,6 +46,27 @@ class Desk:
         with self.shop.jobs.app.app_context():
             db.session.add_all(rows)
             db.session.commit()
+
+    def at_once(self, act: Callable[[], Any], times: int = 5) -> list[str]:
+        """Do it in so many threads together; the name of each one's refusal, or nothing."""
+        told: list[str] = []
+        gate = threading.Barrier(times)
+
+        def press() -> None:
+            gate.wait()
+            try:
+                act()
+            except PixShiftError as error:
+                told.append(type(error).__name__)
+            else:
+                told.append("")
+
+        threads = [threading.Thread(target=press) for _ in range(times)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return told
 
     def queries(self, act: Callable[[], Any]) -> int:
         """How many statements the database is sent meanwhile."""

@@ -18,6 +18,7 @@ from pixshift.models import BillingRecord, PaymentAttempt, Refund, Subscription,
 from pixshift.schemas import admin_payments
 from pixshift.services import desk as acts
 from pixshift.services import desk_money, subscriptions
+from pixshift.services.audit import Actor
 from tests import factories, money
 from tests.integration.desk import Desk, desk
 
@@ -279,6 +280,17 @@ def test_what_is_left_is_given_back_once_and_written_down(anywhere: Desk) -> Non
     assert len(at.acts()) == 1
 
 
+def test_of_many_who_give_back_at_once_one_does(anywhere: Desk) -> None:
+    at = anywhere
+    job, _ = charged(at)
+    record_id, admin = at.shop.record(job).id, Actor("admin", at.admin.id)
+    told = at.at_once(lambda: at.shop.call(acts.refund, record_id, Decimal("0.99"), admin))
+    assert set(told) <= {"", "InvalidInput"}
+    assert "" in told
+    assert at.shop.world.ledger() == money.Ledger(0, 99, 99)
+    assert [act.action_type for act in at.acts()] == ["REFUND"]
+
+
 def test_only_the_sum_that_was_shown_is_given_back(at: Desk) -> None:
     job, path = charged(at)
     at.shop.world.refund_elsewhere(str(at.shop.attempt(job).payment_id), 40)
@@ -432,6 +444,7 @@ def test_a_gateway_that_is_away_is_told_before_anything_is_looked_at(at: Desk) -
     assert answer.status_code == ExternalServiceError.status
     assert "The gateway did not answer." in answer.text
     assert at.shop.gateway.calls == ["check"]
+    assert "Held" in answer.text.partition("<tbody")[2]  # the list is there all the same
     assert at.acts() == []
 
 

@@ -16,6 +16,8 @@ from pixshift.domain.lifecycle import BillingStatus, Reservation, Stage, Status
 from pixshift.extensions import db
 from pixshift.models import Attempt, BillingRecord, LabRun, Transformation, Upload
 from pixshift.schemas import admin_pictures
+from pixshift.services import desk as acts
+from pixshift.services.audit import Actor
 from tests import factories, jobs, money
 from tests.integration.desk import Desk, desk
 
@@ -302,6 +304,14 @@ def test_a_failed_job_is_made_again_for_free(anywhere: Desk) -> None:
     assert len(at.acts()) == 1
     at.shop.jobs.make_next()
     assert at.shop.jobs.read(job).status is Status.COMPLETED
+
+
+def test_of_many_who_requeue_or_stop_one_job_at_once_one_does(anywhere: Desk) -> None:
+    at, job = anywhere, failed(anywhere)
+    for act in (acts.requeue, acts.fail):
+        told = at.at_once(lambda act=act: at.shop.call(act, job, Actor("admin", at.admin.id)))  # type: ignore[misc]
+        assert sorted(told) == ["", *["InvalidInput"] * 4]
+    assert [act.action_type for act in at.acts()] == ["REQUEUE", "FAIL"]
 
 
 @pytest.mark.parametrize("path", ["requeue", "fail"])

@@ -208,6 +208,7 @@ def test_one_person_is_shown_with_everything_but_pictures(app: Flask) -> None:
     assert re.search(r"6 left,\s+1 of 7 used, 2 of them given", page)
     assert "$0.99, $1.50 on hold" in page
     main = page.partition("<main")[2]
+    assert f'href="/admin/transformations/{job_id}"' in main
     assert not re.search(r"<img|/pictures/|signature=|thumbnail", main)
 
 

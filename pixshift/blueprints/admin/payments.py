@@ -21,8 +21,7 @@ blueprint = Blueprint("payments", __name__, url_prefix="/billing")
 def index() -> Response:
     on_error(lambda error: _list(Payments([], []), 1, error))
     asked = PaymentsIn.parse(lists.query())
-    which = Asked(**asked.model_dump(exclude={"page"}))
-    return _list(desk_money.index(which, toolbox().now(), page=asked.page, limit=lists.LIMIT), asked.page)
+    return _list(_found(Asked(**asked.model_dump(exclude={"page"})), asked.page), asked.page)
 
 
 @blueprint.get("/reconcile")
@@ -46,7 +45,7 @@ def confirm_reconcile() -> Response:
 
 @blueprint.post("/reconcile")
 def reconcile() -> Response:
-    on_error(lambda error: _list(Payments([], []), 1, error))
+    on_error(lambda error: _list(_found(Asked(), 1), 1, error))
     desk.reconcile(toolbox(), lists.admin())
     return see(url_for("admin.payments.index", _anchor="reconciled"))
 
@@ -103,6 +102,10 @@ def _what_a_refund_does(method: str | None, gateway: str | None) -> list[str]:
         f"It goes back {to}, through {way}. Banks may need some days to show it.",
         "It cannot be taken back. The picture stays, nothing is made again, and the free pictures do not change.",
     ]
+
+
+def _found(asked: Asked, page: int) -> Payments:
+    return desk_money.index(asked, toolbox().now(), page=page, limit=lists.LIMIT)
 
 
 def _list(found: Payments, page: int, error: PixShiftError | None = None) -> Response:

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, Response, current_app, request, url_for
+from flask import Blueprint, Response, request, url_for
 
 from pixshift.blueprints.admin import lists
 from pixshift.blueprints.admin.user_questions import DONE, QUESTIONS
@@ -40,7 +40,6 @@ def show(user_id: UUID) -> Response:
         pagination=lists.pagination("admin.users.show", **place),
         is_self=user_id == own_id(),
         done=DONE.get(asked.done or ""),
-        has_job_pages="admin.pictures.show" in current_app.view_functions,
     )
 
 
