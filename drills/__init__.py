@@ -8,5 +8,5 @@ from importlib import import_module
 
 from drills.table import Drill
 
-_MODULES = ("uploads", "vendor", "deaths", "outages", "deletion", "storage", "limits")
+_MODULES = ("uploads", "vendor", "deaths", "outages", "deletion", "storage", "limits", "money")
 DRILLS: dict[str, Drill] = {name: import_module(f"drills.{name}").rows for name in _MODULES}

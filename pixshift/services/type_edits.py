@@ -7,7 +7,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError
 
 from pixshift.domain import styles
-from pixshift.errors import InvalidInput
+from pixshift.errors import InvalidInput, NotFound
 from pixshift.extensions import db
 from pixshift.models import AdminAction, Transformation, TransformationType
 from pixshift.models.base import read_all, read_rows
@@ -94,8 +94,8 @@ def move(actor: Actor, type_id: UUID, step: int) -> None:
     kinds = sorted(db.session.scalars(_BY_ID), key=lambda kind: (kind.position, kind.name))
     place = next((number for number, kind in enumerate(kinds) if kind.id == type_id), None)
     if place is None:
-        prompts.locked(type_id)
-        return
+        db.session.rollback()
+        raise NotFound("There is no such style.")
     other = place + step
     if not 0 <= other < len(kinds):
         db.session.rollback()
@@ -119,20 +119,19 @@ def uses(type_id: UUID) -> int:
 
 
 def remove(actor: Actor, type_id: UUID) -> None:
-    """Delete a style that was never used. Raises NotFound, or InvalidInput that says to disable it instead."""
+    """Delete a style that was never used. Raises NotFound, or InvalidInput that says to disable it instead.
+
+    While its row is locked nobody can ask for its first picture.
+    """
     kind = prompts.locked(type_id)
     name, before = kind.name, _facts(kind) | {"slug": kind.slug}
     mine = Transformation.transformation_type_id == type_id
     if db.session.scalar(select(Transformation.id).where(mine).limit(1)) is not None:
         db.session.rollback()
         raise _in_use(name)
-    try:
-        db.session.execute(delete(TransformationType).where(TransformationType.id == type_id))
-        audit.record(actor, "DELETE", _ENTITY, type_id, before=before)
-        db.session.commit()
-    except IntegrityError:  # its first picture was asked for in this moment
-        db.session.rollback()
-        raise _in_use(name) from None
+    db.session.execute(delete(TransformationType).where(TransformationType.id == type_id))
+    audit.record(actor, "DELETE", _ENTITY, type_id, before=before)
+    db.session.commit()
 
 
 def _in_use(name: str) -> InvalidInput:

@@ -78,6 +78,20 @@ def test_the_newest_act_comes_first_with_what_changed(app: Flask, admin: Person)
     assert admin.phone not in page
 
 
+def test_what_has_a_page_is_linked(quick: Flask, boss: Person) -> None:
+    pages = {
+        "USER": "users", "TRANSFORMATION_TYPE": "transformation-types", "TRANSFORMATION": "transformations",
+        "BILLING_RECORD": "billing",
+    }  # fmt: skip
+    for kind in (*pages, "SOMETHING_ELSE"):
+        act(quick, kind=kind)
+    act(quick, kind="USER", entity=None)
+    page = boss.client.get("/admin/actions").text
+    assert all(f'href="/admin/{folder}/{STYLE}"' in page for folder in pages.values())
+    assert page.count(f"/{STYLE}") == len(pages)
+    assert "Something else" in page
+
+
 def test_an_admin_without_an_address_is_a_number_with_its_middle_hidden(quick: Flask, boss: Person) -> None:
     act(quick, actor=Actor("admin", boss.id))
     page = boss.client.get("/admin/actions").text

@@ -26,7 +26,7 @@ from pixshift.models import (
     TransformationType,
     Upload,
 )
-from pixshift.services import audit, leases, prompts, type_figures
+from pixshift.services import audit, lab, leases, prompts, type_figures
 from pixshift.services.audit import Actor
 from tests import factories
 from tests.factories import Person
@@ -395,6 +395,29 @@ def test_votes_are_counted_changed_and_taken_back(quick: Flask, boss: Person) ->
     assert count(quick, LabVote) == 1
     assert post(boss, kind, path, value=5).status_code == 400
     assert post(boss, kind, f"/pictures/{uuid4()}/vote", value=1).status_code == 404
+
+
+def test_an_admin_who_votes_in_two_windows_at_once_votes_once(app: Flask) -> None:
+    boss = factories.person(app, role=UserRole.ADMIN)
+    kind, barrier = style(boss), threading.Barrier(4)
+    job = jobs_of(app, run(boss, kind, [1], ["cat"]))[0].id
+    factories.work(app)
+    faults: list[Exception] = []
+
+    def press(value: int) -> None:
+        with app.app_context():
+            barrier.wait()
+            try:
+                lab.vote(boss.id, kind, job, value)
+            except Exception as error:
+                faults.append(error)
+
+    threads = [threading.Thread(target=press, args=(value,)) for value in (1, -1, 1, -1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert (faults, count(app, LabVote)) == ([], 1)
 
 
 def test_only_pictures_of_the_lab_are_voted_on_or_shown_there(quick: Flask, boss: Person) -> None:

@@ -212,6 +212,15 @@ def test_a_style_is_made_and_edited_with_plain_forms(quick: Flask, boss: Person)
     assert last.after == {"enabled": False, "promptVersion": 2}
 
 
+def test_a_new_style_comes_last_unless_its_place_is_named(quick: Flask, boss: Person) -> None:
+    factories.style(quick, position=70)
+    assert "A new style" in boss.client.get(f"{PAGES}/new").text
+    for name, place in (("Last", {}), ("First", {"position": 1})):
+        boss.client.post(API, json={"name": name, "promptTemplate": PROMPT, **place}, headers=boss.headers)
+    listed = [(one["name"], one["position"]) for one in boss.client.get(API).json["types"]]
+    assert listed == [("First", 1), ("Engraving", 70), ("Last", 80)]
+
+
 def test_saving_what_is_there_already_changes_nothing(quick: Flask, boss: Person) -> None:
     kind = factories.style(quick)
     form = {"name": "Engraving", "description": "As engraving.", "promptTemplate": factories.PROMPT, "enabled": "true"}

@@ -17,7 +17,7 @@ from pixshift.services.audit_log import Check, Sieve
 blueprint = Blueprint("actions", __name__)
 _PAGES = {
     "USER": ("admin.users.show", "user_id"),
-    "TRANSFORMATION_TYPE": ("admin.types.show", "type_id"),
+    "TRANSFORMATION_TYPE": ("admin.types.edit", "type_id"),
     "TRANSFORMATION": ("admin.pictures.show", "job_id"),
     "BILLING_RECORD": ("admin.payments.show", "record_id"),
 }
@@ -72,9 +72,9 @@ def _line(cells: list[str]) -> str:
 
 def _page_of(entity_type: str, entity_id: Any) -> str | None:
     """Where it can be looked at; None where nothing shows it."""
-    endpoint, argument = _PAGES.get(entity_type, ("", ""))
-    if entity_id is None or endpoint not in current_app.view_functions:
+    if entity_id is None or entity_type not in _PAGES:
         return None
+    endpoint, argument = _PAGES[entity_type]
     return url_for(endpoint, **{argument: entity_id})
 
 

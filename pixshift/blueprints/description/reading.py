@@ -4,8 +4,6 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-_METHODS = ("get", "post", "put", "delete")
-
 
 def parts(document: dict[str, Any]) -> list[dict[str, Any]]:
     """One for each tag: its name, its text and its endpoints in order."""
@@ -23,20 +21,19 @@ def _endpoints(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
     schemas = document["components"]["schemas"]
     for path, item in document["paths"].items():
         for method, said in item.items():
-            if method in _METHODS:
-                yield {
-                    "id": said["operationId"],
-                    "tag": said["tags"][0],
-                    "method": method.upper(),
-                    "path": path,
-                    "summary": said["summary"],
-                    "text": said.get("description"),
-                    "needs": _needs(said["security"]),
-                    "fields": [*_parameters(said), *_body(said, schemas)],
-                    "sent": _sent(said),
-                    "answer": _answer(said),
-                    "errors": list(_errors(said)),
-                }
+            yield {
+                "id": said["operationId"],
+                "tag": said["tags"][0],
+                "method": method.upper(),
+                "path": path,
+                "summary": said["summary"],
+                "text": said.get("description"),
+                "needs": _needs(said["security"]),
+                "fields": [*_parameters(said), *_body(said, schemas)],
+                "sent": _sent(said),
+                "answer": _answer(said),
+                "errors": list(_errors(said)),
+            }
 
 
 def _needs(security: list[dict[str, Any]]) -> str:

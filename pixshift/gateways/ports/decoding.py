@@ -54,8 +54,10 @@ class ImageDecoder(Protocol):
         ...
 
     def pair(self, photo: bytes, picture: bytes) -> bytes:
-        """A WebP of at most 15 kB and 480 × 320, less where lines are too fine for that: left half the photo, right half
-        the picture. Raises as ``verify``."""
+        """A WebP of at most 15 kB, 480 × 320 or smaller where lines are too fine for that.
+
+        Its left half is the photo's, its right half the picture's. Raises as ``verify``.
+        """
         ...
 
     def warm(self) -> None:

@@ -1,12 +1,9 @@
-"""Hundreds of ways to buy a picture, most of them interrupted: in the end the company's books and ours are equal."""
+"""Ways to buy a picture, most of them interrupted by faults and deaths; every choice is the dice's."""
 
 import random
-from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from uuid import UUID
 
-import pytest
 from sqlalchemy import func, select
 
 from pixshift.domain.lifecycle import DEAD_PAYMENTS, BillingStatus, Reservation
@@ -15,18 +12,10 @@ from pixshift.extensions import db
 from pixshift.models import BillingRecord, PaymentAttempt, QuotaPeriod, Transformation
 from pixshift.services import leases, payments, reconciliation, refunds
 from pixshift.services.audit import Actor
-from tests import money, payment_worlds
 from tests.money import Killed, Shop
 
-JOURNEYS = {"practice": 150, "paypal": 100, "stripe": 150}
 CALLS = ("customer", "open_checkout", "pay", "look", "capture", "void", "refund")
 FAULTS = ("before", "after", "killed_before", "killed_after")
-
-
-@pytest.fixture
-def shop(request: pytest.FixtureRequest, sqlite_url: str, tmp_path: Path) -> Iterator[Shop]:
-    with money.shop(sqlite_url, tmp_path, request.param) as made:
-        yield made
 
 
 class Journey:
@@ -100,24 +89,6 @@ class Journey:
 
     def time(self) -> None:
         self.shop.call(reconciliation.tend)
-
-
-@pytest.mark.parametrize("shop", sorted(payment_worlds.CAN), indirect=True)
-@pytest.mark.timeout(300)
-def test_books_are_equal_after_hundreds_of_journeys_with_faults(shop: Shop) -> None:
-    dice = random.Random(20261127)
-    for _ in range(JOURNEYS[shop.gateway.name]):
-        Journey(shop, dice).run()
-    settle(shop)
-    assert shop.world.ledger() == shop.books()
-    assert shop.world.ledger().held == 0
-    assert shop.world.ledger().captured > 10 * 99
-    assert shop.unjust() == []
-    assert problems(shop) == []
-    before, calls = fingerprint(shop), len(shop.gateway.calls)
-    shop.tend(minutes=20)
-    assert fingerprint(shop) == before
-    assert len(shop.gateway.calls) == calls
 
 
 def settle(shop: Shop) -> None:
