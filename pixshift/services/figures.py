@@ -169,7 +169,7 @@ def _tally(values: Iterable[Any]) -> Tally:
 
 
 def _revenue(live: list[Day], first_live: date) -> dict[str, Decimal]:
-    """By currency."""
+    """By currency; days that are counted live hold money alone."""
     of_money: ColumnElement[bool] = DailyCount.what.in_((CAPTURED, REFUNDED))
     sums = select(DailyCount.what, DailyCount.key, func.sum(DailyCount.value)).where(
         of_money, DailyCount.day < first_live
@@ -178,7 +178,6 @@ def _revenue(live: list[Day], first_live: date) -> dict[str, Decimal]:
     movements = [tuple(row) for row in read_rows(sums.group_by(DailyCount.what, DailyCount.key))]
     movements += [(what, key, value) for day in live for (what, key), value in day.counts.items()]
     for what, currency, value in movements:
-        if what in (CAPTURED, REFUNDED):
-            amount = figures_count.exact(value, 2)
-            found[currency] = found.get(currency, Decimal(0)) + (amount if what == CAPTURED else -amount)
+        amount = figures_count.exact(value, 2)
+        found[currency] = found.get(currency, Decimal(0)) + (amount if what == CAPTURED else -amount)
     return found

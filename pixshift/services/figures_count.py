@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from itertools import accumulate
 from typing import Any
 from uuid import UUID
 
@@ -77,12 +78,9 @@ def _endings(found: Day, within: Within) -> None:
 
 def _rank(times: Counter[int], tenths: int) -> int:
     """Milliseconds at rank ⌈tenths/10 · n⌉."""
-    wanted, seen = -(-times.total() * tenths // 10), 0
-    for value in sorted(times):
-        seen += times[value]
-        if seen >= wanted:
-            break
-    return value * 100
+    values = sorted(times)
+    seen = accumulate(times[value] for value in values)
+    return 100 * next(value for value, rank in zip(values, seen, strict=True) if rank * 10 >= times.total() * tenths)
 
 
 def _costs(found: Day, within: Within, begin: datetime, end: datetime) -> None:

@@ -87,34 +87,35 @@ def _money(value: Any) -> Decimal:
 
 
 def _sums(since: datetime) -> Any:
-    """One row a style: each job once, with what its calls cost and what was kept of its payment."""
-    calls = (
-        select(Attempt.transformation_id, func.sum(Attempt.cost).label("cost"))
-        .where(Attempt.started_at >= since)
-        .group_by(Attempt.transformation_id)
-        .subquery()
-    )
-    kept = (BillingRecord.captured - BillingRecord.refunded).label("kept")
-    paid = select(BillingRecord.transformation_id, kept).where(BillingRecord.captured > 0).subquery()
-    job, is_ours = Transformation, Transformation.lab_run_id.is_not(None)
-    made, failed = job.status == Status.COMPLETED, (job.status == Status.FAILED) & _not_wished()
-    return (
+    """One row a style, of each job once with what its calls cost and what was kept of its payment."""
+    job, paid = Transformation, BillingRecord
+    calls = select(func.sum(Attempt.cost)).where(Attempt.transformation_id == job.id).scalar_subquery()
+    one = (
         select(
             job.transformation_type_id.label("kind"),
-            _count(~is_ours).label("used"),
-            _count(made & ~is_ours).label("made"),
-            _count(failed & ~is_ours).label("failed"),
-            _count(job.failure_reason.in_(_BLOCKED) & ~is_ours).label("blocked"),
-            func.sum(calls.c.cost).filter(~is_ours).label("cost"),
-            func.sum(calls.c.cost).filter(is_ours).label("lab_cost"),
-            func.count(paid.c.kept).filter(made).label("sold"),
-            func.sum(paid.c.kept).filter(made).label("income"),
+            job.lab_run_id.is_not(None).label("is_trial"),
+            (job.status == Status.COMPLETED).label("is_made"),
+            ((job.status == Status.FAILED) & _not_wished()).label("is_failed"),
+            job.failure_reason.in_(_BLOCKED).label("is_blocked"),
+            calls.label("cost"),
+            (paid.captured - paid.refunded).label("kept"),
         )
-        .outerjoin(calls, calls.c.transformation_id == job.id)
-        .outerjoin(paid, paid.c.transformation_id == job.id)
+        .outerjoin(paid, (paid.transformation_id == job.id) & (paid.captured > 0))
         .where(job.created_at >= since)
-        .group_by(job.transformation_type_id)
+        .subquery()
+        .c
     )
+    return select(
+        one.kind,
+        _count(~one.is_trial).label("used"),
+        _count(one.is_made & ~one.is_trial).label("made"),
+        _count(one.is_failed & ~one.is_trial).label("failed"),
+        _count(one.is_blocked & ~one.is_trial).label("blocked"),
+        func.sum(one.cost).filter(~one.is_trial).label("cost"),
+        func.sum(one.cost).filter(one.is_trial).label("lab_cost"),
+        func.count(one.kept).filter(one.is_made).label("sold"),
+        func.sum(one.kept).filter(one.is_made).label("income"),
+    ).group_by(one.kind)
 
 
 def _count(what: ColumnElement[bool]) -> Any:

@@ -428,7 +428,7 @@ def test_figures_are_of_thirty_days_and_of_people(app: Flask) -> None:
             db.session.execute(
                 insert(BillingRecord).values(
                     id=uuid4(), transformation_id=job, captured=Decimal("0.99"), refunded=0,
-                    status=BillingStatus.COMPLETED, created_at=long_ago, **paid,
+                    status=BillingStatus.COMPLETED, created_at=long_ago + timedelta(days=29), **paid,
                 )
             )  # fmt: skip
         db.session.commit()

@@ -15,6 +15,7 @@ from schemathesis import APIOperation, Case, GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
+    negative_data_rejection,
     response_headers_conformance,
     response_schema_conformance,
     status_code_conformance,
@@ -30,10 +31,10 @@ from tests.factories import Person
 
 CHECKS = [
     not_a_server_error, status_code_conformance, content_type_conformance, response_headers_conformance,
-    response_schema_conformance,
+    response_schema_conformance, negative_data_rejection,
 ]  # fmt: skip
 CODES = {kind.code: kind for kind in PixShiftError.__subclasses__()}
-EXAMPLES = 6  # of each kind, for each operation and role
+EXAMPLES = 8  # of each kind, for each operation and role
 
 
 @pytest.fixture
@@ -223,10 +224,15 @@ def many(case: Case, who: Person) -> None:
 
 
 def tried(operation: APIOperation, known: dict[str, str]) -> st.SearchStrategy[Case]:
-    """What the description allows, for things that are there and things that are not; and what it does not allow."""
+    """What the description allows, for things that are there and things that are not; what it does not; its example."""
     kinds = [operation.as_strategy(), operation.as_strategy(generation_mode=GenerationMode.NEGATIVE)]
-    wanted = {name: known[name] for name in known if f"{{{name}}}" in operation.path}
-    return st.one_of(*kinds, operation.as_strategy(path_parameters=wanted) if wanted else kinds[0])
+    if wanted := {name: known[name] for name in known if f"{{{name}}}" in operation.path}:
+        kinds.append(operation.as_strategy(path_parameters=wanted))
+    content = operation.definition.raw.get("requestBody", {}).get("content", {})
+    if "example" in content.get("application/json", {}):
+        shown = content["application/json"]["example"]
+        kinds.append(operation.as_strategy(body=shown, path_parameters=wanted or None))
+    return st.one_of(*kinds)
 
 
 def probe(operation: APIOperation, who: Person, known: dict[str, str]) -> None:

@@ -152,10 +152,12 @@ def test_a_day_begins_and_ends_at_midnight_utc(world: World, rows: Rows) -> None
 def test_gaps_are_filled_by_themselves(world: World, rows: Rows) -> None:
     rows.ended(at(40))
     rows.ended(at(20))
+    rows.charged(at(20))
     assert keep(world) == 40
     with world.app.app_context():
         db.session.execute(delete(DailyTotals).where(DailyTotals.day.between(date(2026, 11, 1), date(2026, 11, 5))))
         db.session.commit()
+    assert sum(day.tally.made for day in read(world, 90).days) == 1
     assert keep(world) == 5 + 2
     assert len(rows.all(DailyTotals)) == 40
     assert [(day.day, day.tally.made) for day in read(world, 90).days if day.tally.ended] == [

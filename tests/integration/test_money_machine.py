@@ -27,8 +27,7 @@ from pixshift.extensions import db
 from pixshift.models import BillingRecord, PaymentAttempt, QuotaPeriod, Subscription, User
 from pixshift.services import payments, plans, reconciliation, refunds, subscriptions, transformations
 from pixshift.services.leases import ClaimedJob
-from tests import money
-from tests.integration import test_journeys
+from tests import journeys, money
 from tests.money import Killed, Shop
 
 FAULTS = st.sampled_from(("", "", "before", "after", "killed_before", "killed_after"))
@@ -177,9 +176,9 @@ class Purchases(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.shop.gateway.plan.clear()
         self.shop.jobs.editor.failures.clear()
-        test_journeys.settle(self.shop)
+        journeys.settle(self.shop)
         assert self.shop.unjust() == []
-        assert [found for found in test_journeys.problems(self.shop) if not found.startswith("lost")] == []
+        assert [found for found in journeys.problems(self.shop) if not found.startswith("lost")] == []
         charged = select(func.sum(BillingRecord.captured)).where(BillingRecord.subscription_id.is_(None))
         with self.shop.jobs.app.app_context():
             of_pictures = int((db.session.scalar(charged) or 0) * 100)
