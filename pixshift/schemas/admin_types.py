@@ -61,13 +61,22 @@ def _length(least: int, most: int) -> AfterValidator:
     return AfterValidator(check)
 
 
-_ONE_LINE, _SOME_LINES = AfterValidator(_one_line), AfterValidator(_some_lines)
-Name = Annotated[str, BeforeValidator(_unix), _length(1, styles.NAME_LENGTH), _ONE_LINE]
-Description = Annotated[str, BeforeValidator(_unix), _length(0, styles.DESCRIPTION_LENGTH), _SOME_LINES]
-Prompt = Annotated[str, BeforeValidator(_unix), _length(styles.PROMPT_SHORTEST, styles.PROMPT_LENGTH), _SOME_LINES]
-Reason = Annotated[str, BeforeValidator(_unix), _length(0, styles.REASON_LENGTH), _ONE_LINE]
+def _said(least: int, most: int) -> Any:
+    """Bounds that a validator of ours checks, for the description of the API."""
+    return Field(json_schema_extra={"minLength": least, "maxLength": most})
+
+
+_TIDY, _ONE_LINE, _SOME_LINES = BeforeValidator(_unix), AfterValidator(_one_line), AfterValidator(_some_lines)
+_PROMPT = (styles.PROMPT_SHORTEST, styles.PROMPT_LENGTH)
+Name = Annotated[str, _TIDY, _length(1, styles.NAME_LENGTH), _ONE_LINE, _said(1, styles.NAME_LENGTH)]
+Description = Annotated[
+    str, _TIDY, _length(0, styles.DESCRIPTION_LENGTH), _SOME_LINES, _said(0, styles.DESCRIPTION_LENGTH)
+]
+Prompt = Annotated[str, _TIDY, _length(*_PROMPT), _SOME_LINES, _said(*_PROMPT)]
+Reason = Annotated[str, _TIDY, _length(0, styles.REASON_LENGTH), _ONE_LINE, _said(0, styles.REASON_LENGTH)]
 Model = Annotated[Annotated[str, Field(max_length=80), AfterValidator(_one_line)] | None, BeforeValidator(_or_none)]
-Ratio = Annotated[Annotated[str, AfterValidator(_ratio)] | None, BeforeValidator(_or_none)]
+_RATIOS = Field(json_schema_extra={"enum": list(images.ASPECT_RATIOS)})
+Ratio = Annotated[Annotated[str, AfterValidator(_ratio), _RATIOS] | None, BeforeValidator(_or_none)]
 Position = Annotated[int, Field(ge=0, le=styles.LAST_POSITION)]
 
 

@@ -40,8 +40,9 @@ class Shapes:
 
 
 def _short(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {_word(key) if isinstance(key, str) else key: _short(item) for key, item in value.items()}
+    if isinstance(value, dict):  # without the titles that pydantic makes of names
+        items = ((key, item) for key, item in value.items() if key != "title" or not isinstance(item, str))
+        return {_word(key) if isinstance(key, str) else key: _short(item) for key, item in items}
     if isinstance(value, list):
         return [_short(item) for item in value]
     return _word(value) if isinstance(value, str) else value
