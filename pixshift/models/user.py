@@ -32,9 +32,7 @@ class User(Base):
         text_enum(UserRole, "role"), default=UserRole.GUEST, server_default=UserRole.GUEST.value
     )
     free_tier_used: Mapped[int] = mapped_column(default=0, server_default=text("0"))
-    free_bonus: Mapped[int] = mapped_column(
-        default=0, server_default=text("0")
-    )  # given by an admin
+    free_bonus: Mapped[int] = mapped_column(default=0, server_default=text("0"))  # given by an admin
     pricing_tier: Mapped[str | None] = mapped_column(String(20))
     last_claimed_at: Mapped[datetime | None] = mapped_column(
         UtcDateTime

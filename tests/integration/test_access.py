@@ -126,7 +126,8 @@ def test_everybody_may_open_what_is_public(app: Flask) -> None:
     client = app.test_client()
     for rule, method in routes(app, Who.EVERYBODY):
         if method == "GET":
-            made = {"type_id": (404,), "token": (404,), "code": (404,), "provider": (400,)}  # by nobody: a token, a code, a sign-in
+            # Made by nobody: a thumbnail, a token, a code, a sign-in.
+            made = {"type_id": (404,), "token": (404,), "code": (404,), "provider": (400,)}
             expected = next((made[name] for name in rule.arguments if name in made), (200, 302, 303))
             assert client.get(address_of(rule, uuid4())).status_code in expected, rule
 
