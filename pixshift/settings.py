@@ -42,6 +42,7 @@ CONFIG_FILES = (
     "sms-otp.yaml",
     "rate-limits.yaml",
 )
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same, ten times as fast, where it was built
 _PLACEHOLDER = re.compile(r"\$\{(?P<name>[A-Z][A-Z0-9_]*)(?P<default>:-[^}]*)?\}")
 
 
@@ -109,7 +110,7 @@ def _read_files(
     values: dict[str, Any] = {}
     for name in CONFIG_FILES:
         try:
-            content = yaml.safe_load((folder / name).read_text(encoding="utf-8"))
+            content = yaml.load((folder / name).read_text(encoding="utf-8"), _Loader)  # noqa: S506 - as safe as safe_load
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             faults.append(f"config/{name} cannot be read: {type(error).__name__}")
             continue

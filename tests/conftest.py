@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests import servers
+from tests import once, servers
 
 ORDER = ("unit", "", "integration", "e2e")  # quick ones first; Playwright occupies the event loop once it has started
 
@@ -18,6 +18,9 @@ ORDER = ("unit", "", "integration", "e2e")  # quick ones first; Playwright occup
 def pytest_configure(config: pytest.Config) -> None:
     # SIGTERM ends the tests like Ctrl-C does: fixtures stop their servers.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    once.compile_once()
+    if memory := servers.fast_root():
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
