@@ -423,7 +423,7 @@ def test_every_act_is_asked_about_on_a_page_and_as_a_dialog(quick: Flask) -> Non
     ):  # fmt: skip
         page = who.client.get(f"/admin/users/{guest.id}/{act}").text
         dialog = who.client.get(f"/admin/users/{guest.id}/{act}", headers={"HX-Request": "true"}).text
-        assert f'<button class="button primary">{deed}</button>' in page
+        assert f'<button type="submit" class="button primary">{deed}</button>' in page
         assert "<html" not in dialog
         assert factories.without_tokens(dialog).strip() in factories.without_tokens(page)
     assert who.client.get(f"/admin/users/{guest.id}/role?role=BOSS").status_code == 400

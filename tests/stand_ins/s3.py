@@ -1,6 +1,7 @@
 """S3 at the wire: moto on loopback, and a server in front of it that breaks what passes through."""
 
 import http.client
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,9 +10,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from moto.s3.models import s3_backends
-from moto.server import ThreadedMotoServer
 from pydantic import SecretStr
+from werkzeug.serving import make_server
 
 from pixshift.gateways.storage import S3Storage
 from pixshift.settings_sections import Storage
@@ -74,14 +76,22 @@ def storage_settings(endpoint: str | None, bucket: str = BUCKET) -> Storage:
 
 @contextmanager
 def moto() -> Iterator[str]:
-    """The server; yields its URL."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
+    """The server; yields its URL. One request at a time: moto falls over two of them on one key."""
+    app, turn = DomainDispatcherApplication(create_backend_app), threading.Lock()
+
+    def one_at_a_time(environ: Any, start_response: Any) -> Any:
+        with turn:
+            return app(environ, start_response)
+
+    server = make_server("127.0.0.1", 0, one_at_a_time, threaded=True, request_handler=MotoRequestHandler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
     try:
-        host, port = server.get_host_and_port()
-        yield f"http://{host}:{port}"
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
-        server.stop()
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 @contextmanager
