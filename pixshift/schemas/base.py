@@ -1,5 +1,6 @@
 """What all In and Out models share: camelCase on the wire, frozen, strict about unknown keys."""
 
+import re
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -44,13 +45,25 @@ _PLAIN = {
     "missing": "this field is required",
     "extra_forbidden": "this field is not known",
     "string_type": "must be text",
+    "string_pattern_mismatch": "is not a value that is possible here",
     "uuid_parsing": "must be an id (UUID)",
     "uuid_type": "must be an id (UUID)",
     "int_parsing": "must be a whole number",
     "model_attributes_type": "must be a JSON object",
     "model_type": "must be a JSON object",
 }
+# The library's own sentences name the limit, but speak of inputs and strings.
+_WORDS = {
+    "Input should be": "must be",
+    "String should have": "must have",
+    "Value error, ": "",
+    "greater than or equal to": "at least",
+    "less than or equal to": "at most",
+    "a valid integer": "a whole number",
+    "a valid ": "a ",
+}
+_JARGON = re.compile("|".join(map(re.escape, _WORDS)))
 
 
 def _plain(fault: Any) -> str:
-    return _PLAIN.get(fault["type"]) or str(fault["msg"])
+    return _PLAIN.get(fault["type"]) or _JARGON.sub(lambda words: _WORDS[words[0]], str(fault["msg"]))

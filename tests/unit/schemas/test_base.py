@@ -7,6 +7,7 @@ import pytest
 from pixshift.errors import InvalidInput
 from pixshift.schemas.accounts import CodeSentOut, ProfileStatsOut, RequestCodeIn
 from pixshift.schemas.base import In, Out
+from pixshift.schemas.transformations import ListIn
 
 
 class Nested(In):
@@ -70,3 +71,19 @@ def test_money_is_a_json_number() -> None:
     from decimal import Decimal
 
     assert ProfileStatsOut(total_transformations=1, total_spent=Decimal("0.99")).wire()["totalSpent"] == 0.99
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        ({"page": 0}, "page: must be at least 1"),
+        ({"limit": 101}, "limit: must be at most 100"),
+        ({"page": "x"}, "page: must be a whole number"),
+        ({"status": "X"}, "status: must be 'PENDING', 'PROCESSING', 'COMPLETED' or 'FAILED'"),
+        ({"sort": "x"}, "sort: this field is not known"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_limit_and_without_jargon(sent: dict[str, object], said: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        ListIn.parse(sent)
+    assert refused.value.message == said
