@@ -1,6 +1,6 @@
 """Styles as admins write and read them, in the desk's forms and over the API."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -110,7 +110,9 @@ class TypeChangeIn(In):
 
 
 class MoveIn(In):
-    step: Annotated[int, Field(ge=-1, le=1)]
+    """One place up (-1) or down (1)."""
+
+    step: Literal["-1", "1"]
 
 
 class OfferIn(In):

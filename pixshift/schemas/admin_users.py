@@ -8,6 +8,7 @@ from pydantic import Field
 
 from pixshift.domain.roles import UserRole
 from pixshift.schemas.accounts import DoneOut
+from pixshift.schemas.admin_types import Reason
 from pixshift.schemas.base import In, Out
 from pixshift.schemas.transformations import PaginationOut
 
@@ -39,15 +40,15 @@ class RoleIn(In):
 class ReasonIn(In):
     """Why, for the audit log."""
 
-    reason: str = Field(default="", max_length=200)
+    reason: Reason = ""
 
 
 class GiveIn(In):
     """``had`` is how many had been given when the form was made: sent twice, it gives once."""
 
     count: int
-    reason: str = Field(default="", max_length=200)
-    had: int | None = Field(default=None, ge=0)
+    reason: Reason = ""
+    had: int = Field(ge=0)
 
 
 class PersonOut(Out):

@@ -17,6 +17,9 @@ class In(BaseModel):
     @classmethod
     def parse(cls, data: Any) -> Self:
         """Raises InvalidInput that names the first wrong field and lists all of them, never echoing a value."""
+        for field, value in data.items() if isinstance(data, dict) else ():
+            if isinstance(value, str) and "\0" in value:  # which no database takes
+                raise InvalidInput(f"{field}: this holds a character that no text has", field=str(field))
         try:
             return cls.model_validate(data)
         except ValidationError as error:

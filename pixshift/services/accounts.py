@@ -227,9 +227,12 @@ def hold(user_id: UUID) -> User:
 
 
 def require_another_admin(user_id: UUID, field: str) -> None:
-    """Raises InvalidInput when nobody else could administer; of two who leave at once the second waits, and sees it."""
+    """Raises InvalidInput when nobody else could administer; of two who leave at once the second waits, and sees it.
+
+    Acts of other admins, whose records refer to their rows, go on meanwhile: hence the key share.
+    """
     able = (User.role == UserRole.ADMIN) & User.erased_at.is_(None) & User.suspended_at.is_(None)
-    admins = select(User.id).where(able).order_by(User.id).with_for_update()
+    admins = select(User.id).where(able).order_by(User.id).with_for_update(key_share=True)
     if list(db.session.scalars(admins)) == [user_id]:
         db.session.rollback()
         raise InvalidInput("This is the last admin. Promote somebody else first.", field=field)

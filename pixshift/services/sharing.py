@@ -187,6 +187,7 @@ def _is_shown(now: datetime) -> tuple[ColumnElement[bool], ...]:
         Transformation.deleted_at.is_(None),
         Transformation.delete_due_at > retention.shown_if_due_after(now),
         User.erased_at.is_(None),
+        User.suspended_at.is_(None),
     )
 
 

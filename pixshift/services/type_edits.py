@@ -104,11 +104,13 @@ def move(actor: Actor, type_id: UUID, step: int) -> None:
     kinds[place], kinds[other] = kinds[other], kinds[place]
     for number, kind in enumerate(kinds, 1):
         kind.position = number * styles.POSITION_STEP
-    moved = kinds[other]
+    moved, passed = kinds[other], kinds[place]
     moved.edits += 1
+    passed.edits += 1
     db.session.flush()
     old, new = {"position": before, "place": place + 1}, {"position": moved.position, "place": other + 1}
-    audit.record(actor, "UPDATE", _ENTITY, type_id, {"edits": moved.edits}, before=old, after=new)
+    details = {"edits": moved.edits, "passed": str(passed.id)}
+    audit.record(actor, "UPDATE", _ENTITY, type_id, details, before=old, after=new)
     db.session.commit()
 
 

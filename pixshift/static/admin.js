@@ -4,14 +4,17 @@ document.addEventListener('click', async (event) => {
   if (close) { event.preventDefault(); close.closest('dialog').close() }
   if (!link || event.metaKey || event.ctrlKey) return
   event.preventDefault()
+  if (link.ariaBusy) return
+  link.ariaBusy = 'true'
   const answer = await fetch(link.href, { headers: { 'HX-Request': 'true' } }).catch(() => null)
-  if (!answer?.ok || answer.redirected) return location = link.href
+  if (!answer?.ok || answer.redirected || answer.headers.has('HX-Redirect')) return location = link.href
   const dialog = document.createElement('dialog')
   dialog.innerHTML = await answer.text()
   dialog.setAttribute('aria-labelledby', 'question')
   dialog.querySelector('h1').id = 'question'
-  dialog.addEventListener('close', () => { dialog.remove(); link.focus() })
+  dialog.addEventListener('close', () => { dialog.remove(); link.ariaBusy = null; link.focus() })
   document.body.append(dialog)
   dialog.showModal()
 })
 document.addEventListener('change', (event) => event.target.closest('form[data-now]')?.requestSubmit())
+document.querySelector('#error-summary')?.focus()

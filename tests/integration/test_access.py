@@ -56,7 +56,7 @@ def address_of(rule: Route, object_id: UUID) -> str:
     }
     path: str = rule.rule
     for argument in rule.arguments:
-        for converter in ("uuid:", "path:", "int:", ""):
+        for converter in ("uuid:", "path:", "int:", "int(max=1000000):", ""):
             path = path.replace(f"<{converter}{argument}>", str(values[argument]))
     assert "<" not in path
     return path

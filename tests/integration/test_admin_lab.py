@@ -127,6 +127,12 @@ def test_what_the_lab_does_not_have_is_refused(boss: Person, query: str) -> None
     assert boss.client.get(f"/admin/lab/{style(boss)}{query}").status_code in (400, 404)
 
 
+def test_no_version_has_a_number_beyond_what_is_counted(boss: Person) -> None:
+    kind = style(boss)
+    for number in (1_000_001, 2**31, 2**63):
+        assert post(boss, kind, f"/versions/{number}/publish", seen=1, reason="x").status_code == 404
+
+
 def test_the_lab_without_a_style_and_of_no_style(boss: Person) -> None:
     assert "There are no styles to try yet." in boss.client.get("/admin/lab").text
     assert boss.client.get(f"/admin/lab/{uuid4()}").status_code == 404

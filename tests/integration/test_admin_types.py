@@ -279,7 +279,8 @@ def test_styles_are_moved_up_and_down(quick: Flask, boss: Person) -> None:
         assert post(boss, f"/{kind}/move", step=step).status_code == 303
     assert order() == ["c", "a", "b"]
     assert post(boss, f"/{uuid4()}/move", step="1").status_code == 404
-    assert post(boss, f"/{kinds[0]}/move", step="7").status_code == 400
+    for step in ("7", "0", "x", ""):
+        assert post(boss, f"/{kinds[0]}/move", step=step).status_code == 400
 
 
 def test_without_styles_the_list_says_so(quick: Flask, boss: Person) -> None:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -240,6 +240,15 @@ def test_the_page_tells_the_owner_how_long_a_shared_picture_is_kept(quick: Flask
     assert "Ready, shared" in who.client.get("/transformations").text
     who.client.post(f"/transformations/{job_id}/share/end", headers=who.headers)
     assert "data-left" in who.client.get(f"/transformations/{job_id}").text
+
+
+def test_a_suspended_owners_links_show_nothing_meanwhile(quick: Flask, who: Person, job_id: UUID) -> None:
+    path = path_of(make_link(who, job_id))
+    for moment, status in ((datetime.now(UTC), 404), (None, 200)):
+        with quick.app_context():
+            db.session.execute(update(User).where(User.id == who.id).values(suspended_at=moment))
+            db.session.commit()
+        assert quick.test_client().get(path).status_code == status
 
 
 def test_an_erased_owners_links_show_nothing(quick: Flask, who: Person, job_id: UUID) -> None:

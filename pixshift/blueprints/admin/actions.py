@@ -9,7 +9,8 @@ from flask import Blueprint, Response, current_app, stream_with_context, url_for
 
 from pixshift.blueprints.admin import lists
 from pixshift.blueprints.helpers import toolbox
-from pixshift.blueprints.rendering import render
+from pixshift.blueprints.rendering import on_error, render
+from pixshift.errors import PixShiftError
 from pixshift.schemas.admin_actions import COLUMNS, ActView, LogIn, row, words
 from pixshift.services import audit_log
 from pixshift.services.audit_log import Check, Sieve
@@ -25,7 +26,11 @@ _PAGES = {
 
 @blueprint.get("/actions")
 def index() -> Response:
-    asked = LogIn.parse(lists.query())
+    on_error(lambda error: _list(LogIn(), error))
+    return _list(LogIn.parse(lists.query()))
+
+
+def _list(asked: LogIn, error: PixShiftError | None = None) -> Response:
     found = audit_log.index(Sieve(**asked.sieve()), page=asked.page, limit=lists.LIMIT)
     names = audit_log.names(act.admin_user_id for act in found.acts)
     acts = [ActView.of(act, names) for act in found.acts]
@@ -40,6 +45,7 @@ def index() -> Response:
         choices=_choices(),
         chain=_chain(asked.check),
         most_rows=audit_log.MOST_ROWS,
+        error=error,
     )
 
 

@@ -64,7 +64,7 @@ def run(type_id: UUID) -> Response:
     return see(url_for("admin.lab.show", type_id=type_id, run=made, version=max(asked.versions), _anchor="grid"))
 
 
-@blueprint.post("/<uuid:type_id>/versions/<int:number>/publish")
+@blueprint.post("/<uuid:type_id>/versions/<int(max=1000000):number>/publish")
 def publish(type_id: UUID, number: int) -> Response:
     on_error(_again(type_id, number))
     asked = PublishIn.parse(typed("seen", "reason"))

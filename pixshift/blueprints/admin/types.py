@@ -64,7 +64,7 @@ def offer(type_id: UUID) -> Response:
 
 @blueprint.post("/<uuid:type_id>/move")
 def move(type_id: UUID) -> Response:
-    type_edits.move(admin(), type_id, MoveIn.parse(typed("step")).step)
+    type_edits.move(admin(), type_id, int(MoveIn.parse(typed("step")).step))
     return see(url_for("admin.types.index"))
 
 

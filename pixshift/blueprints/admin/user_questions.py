@@ -34,6 +34,7 @@ QUESTIONS = {
         "Suspend {name}?",
         (
             "They are signed out everywhere at once and cannot sign in until you lift it.",
+            "Links they made to their pictures show nothing meanwhile.",
             "What is being made is finished. Free pictures and payments stay as they are.",
             "A premium plan goes on and renews, until you stop it on their page.",
         ),

@@ -19,11 +19,15 @@ blueprint = Blueprint("users", __name__, url_prefix="/users")
 
 @blueprint.get("")
 def index() -> Response:
-    asked = PeoplePageIn.parse(lists.query())
+    on_error(lambda error: _list(PeoplePageIn(), error))
+    return _list(PeoplePageIn.parse(lists.query()))
+
+
+def _list(asked: PeoplePageIn, error: PixShiftError | None = None) -> Response:
     found = people.index(toolbox(), limit=lists.LIMIT, **dict(asked))
     sift = asked.model_dump(mode="json", exclude={"page"}, exclude_defaults=True)
     pages = lists.pagination("admin.users.index", page=found.page, total=found.total, shown=len(found.people), **sift)
-    return render("admin/users/index.html", people=found.people, sift=sift, pagination=pages)
+    return render("admin/users/index.html", people=found.people, sift=sift, pagination=pages, error=error)
 
 
 @blueprint.get("/<uuid:user_id>")
