@@ -10,8 +10,9 @@ from flask.testing import FlaskClient
 from pixshift import create_app
 from pixshift.extensions import db
 from pixshift.settings import load_settings
-from tests import factories
+from tests import factories, money
 from tests.factories import Person
+from tests.money import Shop
 
 MakeApp = Callable[..., Flask]
 
@@ -54,3 +55,29 @@ def quick(make_app: MakeApp, sqlite_url: str) -> Flask:
 def who(quick: Flask) -> Person:
     """Somebody signed in there."""
     return factories.person(quick)
+
+
+@pytest.fixture
+def shop(sqlite_url: str, tmp_path: Path) -> Iterator[Shop]:
+    """A shop whose gateway is practice."""
+    with money.shop(sqlite_url, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def both(database_url: str, tmp_path: Path) -> Iterator[Shop]:
+    """The same on each database."""
+    with money.shop(database_url, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def stripe(sqlite_url: str, tmp_path: Path) -> Iterator[Shop]:
+    with money.shop(sqlite_url, tmp_path, "stripe") as made:
+        yield made
+
+
+@pytest.fixture
+def paypal(sqlite_url: str, tmp_path: Path) -> Iterator[Shop]:
+    with money.shop(sqlite_url, tmp_path, "paypal") as made:
+        yield made

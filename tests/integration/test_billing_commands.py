@@ -1,9 +1,7 @@
 """flask billing, and what flask doctor says of money."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -17,12 +15,6 @@ from pixshift.models import AdminAction, Refund, User, WebhookEvent
 from pixshift.services import payment_health, webhooks
 from tests import money
 from tests.money import Shop
-
-
-@pytest.fixture
-def shop(sqlite_url: str, tmp_path: Path) -> Iterator[Shop]:
-    with money.shop(sqlite_url, tmp_path) as made:
-        yield made
 
 
 def run(shop: Shop, *words: str, says: str | None = None) -> Result:

@@ -10,6 +10,7 @@ from tests import servers
 
 
 @pytest.mark.parametrize("name", DRILLS)
+@pytest.mark.timeout(300)
 def test_a_sample_of_each_drill_finds_nothing_short(
     name: str, tmp_path: Path, postgres: servers.Postgres, postgres_template: str, redis_url: str
 ) -> None:

@@ -1,10 +1,8 @@
 """Every movement, and receipts."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
@@ -14,15 +12,9 @@ from pixshift.errors import NotFound
 from pixshift.extensions import db
 from pixshift.models import BillingRecord, Subscription
 from pixshift.services import ledger, receipts, refunds, subscriptions
-from tests import factories, money
+from tests import factories
 from tests.factories import Person
 from tests.money import Shop
-
-
-@pytest.fixture
-def shop(sqlite_url: str, tmp_path: Path) -> Iterator[Shop]:
-    with money.shop(sqlite_url, tmp_path) as made:
-        yield made
 
 
 def told(shop: Shop, person: UUID, page: int = 1, limit: int = 20) -> list[list[str]]:

@@ -4,12 +4,10 @@ import io
 import json
 import threading
 import zipfile
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -42,28 +40,9 @@ from pixshift.services import (
     tiers,
     transformations,
 )
-from tests import money
 from tests.money import Ledger, Shop
 
 CENTS = Money(Decimal("0.99"), "USD")
-
-
-@pytest.fixture
-def shop(sqlite_url: str, tmp_path: Path) -> Iterator[Shop]:
-    with money.shop(sqlite_url, tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def both(database_url: str, tmp_path: Path) -> Iterator[Shop]:
-    with money.shop(database_url, tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def stripe(sqlite_url: str, tmp_path: Path) -> Iterator[Shop]:
-    with money.shop(sqlite_url, tmp_path, "stripe") as made:
-        yield made
 
 
 def charged(shop: Shop) -> tuple[UUID, UUID]:

@@ -1,9 +1,7 @@
 """Random interleavings of everything that moves money: after each step the invariants hold, and in the end the books
 are equal."""
 
-from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import ClassVar
 from uuid import UUID
 
@@ -27,7 +25,7 @@ from pixshift.extensions import db
 from pixshift.models import BillingRecord, PaymentAttempt, QuotaPeriod, Subscription, User
 from pixshift.services import payments, plans, reconciliation, refunds, subscriptions, transformations
 from pixshift.services.leases import ClaimedJob
-from tests import journeys, money
+from tests import journeys
 from tests.money import Killed, Shop
 
 FAULTS = st.sampled_from(("", "", "before", "after", "killed_before", "killed_after"))
@@ -188,12 +186,6 @@ class Purchases(RuleBasedStateMachine):
     def _plan(self) -> Subscription | None:
         with self.shop.jobs.app.app_context():
             return plans.live(self.person)
-
-
-@pytest.fixture
-def shop(sqlite_url: str, tmp_path: Path) -> Iterator[Shop]:
-    with money.shop(sqlite_url, tmp_path) as made:
-        yield made
 
 
 @pytest.mark.timeout(300)

@@ -1,10 +1,8 @@
 """Paying for a picture: held, then charged when it is there, let go when it is not; whatever happens in between."""
 
 import threading
-from collections.abc import Iterator
 from contextlib import suppress
 from decimal import Decimal
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -31,19 +29,6 @@ from pixshift.services import (
 from pixshift.services.audit import Actor
 from tests import money
 from tests.money import Killed, Shop
-
-
-@pytest.fixture
-def shop(sqlite_url: str, tmp_path: Path) -> Iterator[Shop]:
-    with money.shop(sqlite_url, tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def both(database_url: str, tmp_path: Path) -> Iterator[Shop]:
-    """Where locks decide: once on PostgreSQL and once on SQLite."""
-    with money.shop(database_url, tmp_path) as made:
-        yield made
 
 
 def test_the_price_is_held_first_and_charged_when_the_picture_is_there(shop: Shop) -> None:

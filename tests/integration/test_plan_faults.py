@@ -41,30 +41,6 @@ ACTIVE, ENDED, INCOMPLETE, PAST_DUE = (
 
 
 @pytest.fixture
-def shop(sqlite_url: str, tmp_path: Path) -> Iterator[Shop]:
-    with money.shop(sqlite_url, tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def both(database_url: str, tmp_path: Path) -> Iterator[Shop]:
-    with money.shop(database_url, tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def stripe(sqlite_url: str, tmp_path: Path) -> Iterator[Shop]:
-    with money.shop(sqlite_url, tmp_path, "stripe") as made:
-        yield made
-
-
-@pytest.fixture
-def paypal(sqlite_url: str, tmp_path: Path) -> Iterator[Shop]:
-    with money.shop(sqlite_url, tmp_path, "paypal") as made:
-        yield made
-
-
-@pytest.fixture
 def vendor(request: pytest.FixtureRequest, sqlite_url: str, tmp_path: Path) -> Iterator[Shop]:
     with money.shop(sqlite_url, tmp_path, request.param) as made:
         yield made

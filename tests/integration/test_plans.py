@@ -1,7 +1,6 @@
 """Premium: pictures are granted once for each month that was paid, for that month, and for no other."""
 
 import threading
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -22,18 +21,6 @@ from pixshift.services import billing, erasure, plans, refunds, subscriptions, t
 from pixshift.services.audit import Actor
 from tests import money
 from tests.money import Shop
-
-
-@pytest.fixture
-def shop(sqlite_url: str, tmp_path: Path) -> Iterator[Shop]:
-    with money.shop(sqlite_url, tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def both(database_url: str, tmp_path: Path) -> Iterator[Shop]:
-    with money.shop(database_url, tmp_path) as made:
-        yield made
 
 
 def row(shop: Shop, person: UUID) -> Subscription:

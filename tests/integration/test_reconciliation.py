@@ -1,10 +1,8 @@
 """The books made equal whatever was lost, and told apart from theirs where they cannot be."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -21,12 +19,6 @@ from tests import money
 from tests.money import Shop
 
 DAYS = timedelta(days=4)
-
-
-@pytest.fixture
-def shop(sqlite_url: str, tmp_path: Path) -> Iterator[Shop]:
-    with money.shop(sqlite_url, tmp_path) as made:
-        yield made
 
 
 def test_with_every_webhook_lost_a_payment_is_found_within_15_minutes(shop: Shop) -> None:

@@ -1,10 +1,8 @@
 """Giving back: once per cause, never more than was taken, seen when it fails later, and tried again."""
 
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -15,18 +13,6 @@ from pixshift.services import refunds
 from pixshift.services.audit import Actor
 from tests import money
 from tests.money import Shop
-
-
-@pytest.fixture
-def shop(sqlite_url: str, tmp_path: Path) -> Iterator[Shop]:
-    with money.shop(sqlite_url, tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def both(database_url: str, tmp_path: Path) -> Iterator[Shop]:
-    with money.shop(database_url, tmp_path) as made:
-        yield made
 
 
 def charged(shop: Shop) -> tuple[money.UUID, money.UUID]:

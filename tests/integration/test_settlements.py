@@ -1,9 +1,8 @@
 """How a payment ends where the payer only agrees on the page, and we hold afterwards; and ends nobody plans for."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,19 +18,6 @@ from tests import money
 from tests.money import Ledger, Shop
 
 NOTHING = Ledger()
-
-
-@pytest.fixture
-def shop(sqlite_url: str, tmp_path: Path) -> Iterator[Shop]:
-    with money.shop(sqlite_url, tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def paypal(sqlite_url: str, tmp_path: Path) -> Iterator[Shop]:
-    """A payer's yes is no hold yet: that is asked for when we hear of it."""
-    with money.shop(sqlite_url, tmp_path, "paypal") as made:
-        yield made
 
 
 def agreed(shop: Shop, what: str = "pay") -> tuple[UUID, UUID]:

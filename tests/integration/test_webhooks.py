@@ -50,18 +50,6 @@ def both(database_url: str, tmp_path: Path) -> Iterator[Shop]:
         yield talkative(made)
 
 
-@pytest.fixture
-def paypal(sqlite_url: str, tmp_path: Path) -> Iterator[Shop]:
-    with money.shop(sqlite_url, tmp_path, "paypal") as made:
-        yield made
-
-
-@pytest.fixture
-def stripe(sqlite_url: str, tmp_path: Path) -> Iterator[Shop]:
-    with money.shop(sqlite_url, tmp_path, "stripe") as made:
-        yield made
-
-
 def knock(shop: Shop, kind: str, **ids: str) -> int:
     """A signed event at our door; answers the HTTP status that its sender sees."""
     body, headers = shop.world.event(kind, **ids)
